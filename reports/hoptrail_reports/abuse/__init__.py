@@ -1,0 +1,1 @@
+"""Cases folded from spam and the drafts a person reviews; nothing here sends mail."""
