@@ -12,11 +12,19 @@ class StoreSettings:
     path: str = option("/var/lib/hoptrail/store.sqlite", "The store's file. Its directory must be writable.")
     keep_days: int = option(400, "Days after which a message's record is deleted; 0 keeps for ever.", at_least=0)
     evidence_days: int = option(
-        7, "Days for which a spam message is kept whole, as evidence for a report; 0 keeps none.", at_least=0,
+        7,
+        "Days for which a spam message is kept whole, as evidence for a report; 0 keeps none.",
+        at_least=0,
     )
     evidence_max_bytes: int = option(
-        262_144, "A longer message is kept as evidence only up to this size.", at_least=4_096, at_most=16_777_216,
+        262_144,
+        "A longer message is kept as evidence only up to this size.",
+        at_least=4_096,
+        at_most=16_777_216,
     )
     lock_wait_s: float = option(
-        5.0, "How long a writer waits for the store's lock before it counts a loss.", at_least=0.1, at_most=60,
+        5.0,
+        "How long a writer waits for the store's lock before it counts a loss.",
+        at_least=0.1,
+        at_most=60,
     )

@@ -10,33 +10,46 @@ class SiteSettings:
     """[site]: which hosts are ours and whom we believe. Empty everywhere: Hoptrail infers, and believes less."""
 
     hostname: str = option(
-        "", "This host's name as it stands in the fields Hoptrail adds. Empty: the machine's own name.",
+        "",
+        "This host's name as it stands in the fields Hoptrail adds. Empty: the machine's own name.",
         example='"mx1.example.org"',
     )
     networks: tuple[str, ...] = option(
-        (), "Networks (CIDR or address; '!' before one excludes it) whose hosts do not forge header fields: your own "
-        "and those of relays you trust. Loopback always is trusted.", example='["192.0.2.0/24", "2001:db8::/32"]',
+        (),
+        "Networks (CIDR or address; '!' before one excludes it) whose hosts do not forge header fields: your own "
+        "and those of relays you trust. Loopback always is trusted.",
+        example='["192.0.2.0/24", "2001:db8::/32"]',
     )
     hosts: tuple[str, ...] = option(
-        (), "Names of trusted hosts, '*.example.org' or '.example.org' for all below a domain. A name counts only "
-        "where the writing relay looked it up.", example='["mx1.example.org", "*.filter.example.net"]',
+        (),
+        "Names of trusted hosts, '*.example.org' or '.example.org' for all below a domain. A name counts only "
+        "where the writing relay looked it up.",
+        example='["mx1.example.org", "*.filter.example.net"]',
     )
     internal: tuple[str, ...] = option(
-        (), "The part of `networks` that are your own MXes and relays. Empty: the same as `networks`.",
+        (),
+        "The part of `networks` that are your own MXes and relays. Empty: the same as `networks`.",
         example='["192.0.2.0/26"]',
     )
     msas: tuple[str, ...] = option(
-        (), "Submission hosts (networks or names) that take mail only from your own users: what stands below "
-        "them came from a user. Never list a host that is an MX as well.", example='["192.0.2.25"]',
+        (),
+        "Submission hosts (networks or names) that take mail only from your own users: what stands below "
+        "them came from a user. Never list a host that is an MX as well.",
+        example='["192.0.2.25"]',
     )
     forwarders: tuple[str, ...] = option(
-        (), "Hosts that forward mail to you on a user's wish (networks or names). They are looked past, "
-        "and never reported.", example='["forward.alumni.example.edu"]',
+        (),
+        "Hosts that forward mail to you on a user's wish (networks or names). They are looked past, "
+        "and never reported.",
+        example='["forward.alumni.example.edu"]',
     )
     lists: tuple[str, ...] = option(
-        (), "Mailing-list hosts you believe (networks or names). They are looked past, and never reported.",
+        (),
+        "Mailing-list hosts you believe (networks or names). They are looked past, and never reported.",
         example='["*.lists.example.org"]',
     )
     domains: tuple[str, ...] = option(
-        (), "Domains you receive mail for. No report is ever drafted about them.", example='["example.org"]',
+        (),
+        "Domains you receive mail for. No report is ever drafted about them.",
+        example='["example.org"]',
     )
