@@ -1,0 +1,132 @@
+"""The way of a message as a sequence of named relays, oldest first: what the map of relays is made of.
+
+Each machine has two names in a chain: what it calls itself in its own line (`by`), and what the next machine saw of it.
+A line of ours may be believed in both; a stranger's line is believed in nothing that our own saw better.
+"""
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from hoptrail_tracer.model import Hop, Received, Trace, Trust
+
+MAX_STEPS = 64
+"""More relays than this no mail has: Postfix's hopcount_limit is 50, Sendmail's MaxHopCount 25."""
+
+_OURS = frozenset({Trust.OBSERVED, Trust.TRUSTED})
+_SITE_LOCAL = (".local", ".localdomain", ".localhost", ".lan", ".internal", ".intra", ".home", ".invalid")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One relay on the way. `relay` is a lower-case host name, or an address in brackets.
+
+    `at` is when it took the message, by its own clock. `observed` tells whether a host of ours or one we trust wrote
+    the line that brought the message here. A step with the same relay as the one before it is that host's own filter.
+    """
+
+    relay: str
+    at: datetime | None
+    observed: bool
+
+    def seconds_since(self, earlier: "Step") -> int | None:
+        """Whole seconds from an earlier step to this one, negative where clocks disagree; None without both dates."""
+        if self.at is None or earlier.at is None:
+            return None
+        return round((self.at - earlier.at).total_seconds())
+
+
+def relay_path(trace: Trace) -> tuple[Step, ...]:
+    """The relays a message passed, oldest first; empty where nothing can be named.
+
+    Forged hops and all that stands below them are left out, and so are lines that were skipped or cannot be read.
+    """
+    hops = _believable(trace.hops)
+    if not hops:
+        return ()
+    newest = hops[0]
+    steps = [_step(_own_name(newest) or "localhost", newest)]
+    for newer, older in zip(hops, [*hops[1:], None], strict=True):
+        name = _relay_between(newer, older, writer=steps[-1].relay)
+        if name is not None:
+            steps.append(_step(name, older))
+    return tuple(reversed(steps))
+
+
+def _believable(hops: Sequence[Hop]) -> list[Hop]:
+    kept: list[Hop] = []
+    for hop in hops[:MAX_STEPS]:
+        if hop.trust is Trust.FORGED:
+            break
+        if hop.received.status == "parsed":
+            kept.append(hop)
+    return kept
+
+
+def _step(name: str, hop: Hop | None) -> Step:
+    if hop is None:
+        return Step(name, None, observed=False)
+    return Step(name, hop.received.date, observed=hop.trust in _OURS)
+
+
+def _relay_between(newer: Hop, older: Hop | None, *, writer: str) -> str | None:
+    """The name of the machine that wrote `older` and is the client in `newer`, which `writer` wrote."""
+    client = newer.received
+    if older is None and not (client.ip or client.rdns or client.helo):
+        return None  # picked up on the host itself: the way begins with the writer
+    if _is_loopback(client.ip) or (older is not None and _is_loopback_name(older.received.by)):
+        return writer if older is not None else None
+    own = _own_name(older) if older is not None else None
+    if own is not None and older is not None and older.trust in _OURS:
+        return own
+    seen = _name_as_seen(client)
+    if newer.trust in _OURS:
+        return seen or own
+    return own if own is not None and _is_global_name(own) else seen or own
+
+
+def _own_name(hop: Hop) -> str | None:
+    """What the host that wrote a line calls itself."""
+    by = hop.received.by
+    if not by or _is_loopback_name(by):
+        return f"[{hop.received.by_ip}]" if hop.received.by_ip and not _is_loopback(hop.received.by_ip) else None
+    return _canonical(by)
+
+
+def _name_as_seen(received: Received) -> str | None:
+    """What the writing host knew of its client, best first: the name it looked up, the address, what was claimed."""
+    if received.rdns and not _is_loopback_name(received.rdns):
+        return _canonical(received.rdns)
+    if received.ip:
+        return f"[{received.ip}]"
+    return _canonical(received.helo) if received.helo else None
+
+
+def _canonical(name: str) -> str | None:
+    text = name.strip().strip("[]").rstrip(".").lower()[:255]
+    if not text:
+        return None
+    try:
+        return f"[{ipaddress.ip_address(text)}]"
+    except ValueError:
+        return text
+
+
+def _is_loopback(ip: str | None) -> bool:
+    if ip is None:
+        return False
+    try:
+        return ipaddress.ip_address(ip).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_loopback_name(name: str | None) -> bool:
+    text = (name or "").strip("[]").rstrip(".").lower()
+    return text.partition(".")[0] == "localhost" or _is_loopback(text)
+
+
+def _is_global_name(name: str) -> bool:
+    """Whether a name means one machine in the world rather than one in its owner's network."""
+    return "." in name and not name.endswith(_SITE_LOCAL)
