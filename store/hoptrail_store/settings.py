@@ -1,6 +1,7 @@
 """Where the store lies and how long it keeps what."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from hoptrail_tracer.options import option
 
@@ -27,4 +28,9 @@ class StoreSettings:
         "How long a writer waits for the store's lock before it counts a loss.",
         at_least=0.1,
         at_most=60,
+    )
+    sync: Literal["commit", "checkpoint"] = option(
+        "checkpoint",
+        "When the disk is waited for. 'checkpoint': no record is lost when processes are killed; when the power fails, "
+        "those of the last seconds may be. 'commit': not even then, for one wait a group of messages.",
     )

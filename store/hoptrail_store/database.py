@@ -1,0 +1,124 @@
+"""The store's file: made, brought to the present schema, and set aside when it is damaged."""
+
+import os
+import sqlite3
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from hoptrail_store import migrations
+from hoptrail_store.errors import ForeignStoreError, NewerStoreError, store_error
+from hoptrail_store.migrations import Step
+
+APPLICATION_ID = 0x486F7074  # "Hopt": tells our files from any other program's
+
+_FILES = ("", "-wal", "-shm")  # what SQLite keeps in WAL mode, beside the path's own name
+
+
+def schema_version(steps: Sequence[Step]) -> int:
+    """Return the version that the present schema has after these steps."""
+    return steps[-1].version if steps else migrations.FIRST_VERSION
+
+
+def open_database(path: Path, *, wait_s: float, readonly: bool = False) -> Database:
+    """Return a connection to an existing file, in SQLite's autocommit mode; raises StoreError."""
+    address = f"{path.absolute().as_uri()}?mode={'ro' if readonly else 'rw'}"
+    try:
+        connection = sqlite3.connect(address, uri=True, timeout=wait_s, isolation_level=None, check_same_thread=False)
+    except sqlite3.Error as error:
+        raise store_error(path, error) from error
+    try:
+        connection.execute("PRAGMA schema_version")  # the first access tells whether it is a database at all
+    except sqlite3.Error as error:
+        connection.close()
+        raise store_error(path, error) from error
+    return Database(connection, execute_plugins=False)
+
+
+def prepare(path: Path, *, wait_s: float, steps: Sequence[Step] | None = None) -> None:
+    """Make the store at `path`, or bring an older one to the present schema, with a backup. The caller locks."""
+    steps = migrations.steps() if steps is None else steps
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640))
+    except OSError as error:
+        raise store_error(path, error) from error
+    database = open_database(path, wait_s=wait_s)
+    try:
+        _bring_up(database, path, steps)
+    except (sqlite3.Error, OSError) as error:
+        raise store_error(path, error) from error
+    finally:
+        database.close()
+
+
+def _bring_up(database: Database, path: Path, steps: Sequence[Step]) -> None:
+    present = schema_version(steps)
+    if not database.table_names() and not _value(database, "application_id"):
+        database.execute("PRAGMA journal_mode = WAL")
+        _run(database, migrations.schema(), present)
+        return
+    version = check_version(database, path, steps)
+    if version < present:
+        _back_up(database, Path(f"{path}.v{version}"))
+        for step in steps:
+            if step.version > version:
+                _run(database, step.sql, step.version)
+
+
+def check_version(database: Database, path: Path, steps: Sequence[Step] | None = None) -> int:
+    """Return the file's schema version; raises ForeignStoreError or NewerStoreError where we cannot work with it."""
+    if _value(database, "application_id") != APPLICATION_ID:
+        raise ForeignStoreError(f"{path}: a database, but not Hoptrail's; set another path in [store]")
+    version = _value(database, "user_version")
+    present = schema_version(migrations.steps() if steps is None else steps)
+    if version > present:
+        raise NewerStoreError(
+            f"{path}: written by a later release (schema {version}, this one knows {present}); install that release, "
+            "or set another path in [store]"
+        )
+    return version
+
+
+def set_aside(path: Path) -> Path:
+    """Rename the store with its side files and return the new path. The caller holds the lock."""
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    aside = Path(f"{path}.damaged-{stamp}")
+    try:
+        for suffix in _FILES:
+            side = Path(f"{path}{suffix}")
+            if side.exists():
+                side.rename(f"{aside}{suffix}")
+    except OSError as error:
+        raise store_error(path, error) from error
+    return aside
+
+
+def _value(database: Database, pragma: str) -> int:
+    [value] = database.execute(f"PRAGMA {pragma}").fetchone()
+    return int(value)
+
+
+def _run(database: Database, sql: str, version: int) -> None:
+    try:
+        database.conn.executescript(
+            f"BEGIN IMMEDIATE;\n{sql}\n"
+            f"PRAGMA application_id = {APPLICATION_ID};\nPRAGMA user_version = {version};\nCOMMIT;"
+        )
+    except sqlite3.Error:
+        if database.conn.in_transaction:
+            database.conn.rollback()
+        raise
+
+
+def _back_up(database: Database, target: Path) -> None:
+    unfinished = Path(f"{target}.tmp")
+    unfinished.unlink(missing_ok=True)
+    copy = sqlite3.connect(unfinished)
+    try:
+        database.conn.backup(copy)
+    finally:
+        copy.close()
+    unfinished.chmod(0o640)
+    unfinished.rename(target)

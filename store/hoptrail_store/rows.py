@@ -1,0 +1,222 @@
+"""A message's record as rows of the store. What can be worked out before the lock is held stands in `prepare`."""
+
+import json
+import sqlite3
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from hoptrail_store import trail
+from hoptrail_store.names import Names
+from hoptrail_store.records import MessageRecord, RefusalCount
+from hoptrail_tracer.model import Hop, Kind, Trace, Trust
+
+TRUST_CODES: Final = {trust: code for code, trust in enumerate(Trust)}
+KIND_CODES: Final = {kind: code for code, kind in enumerate(Kind)}
+
+_TEXT_MAX = 998  # characters: RFC 5322's longest line; what is longer is of no use to a report
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A record with its blobs packed, ready to be inserted."""
+
+    record: MessageRecord
+    trail: bytes
+    evidence: bytes | None
+    evidence_bytes: int
+    digest: bytes | None = None
+
+
+def prepare(record: MessageRecord, *, evidence_max_bytes: int, digest: bytes | None = None) -> Prepared:
+    """Return the record packed; at most `evidence_max_bytes` of its evidence are kept, 0 keeps none."""
+    evidence = record.evidence[:evidence_max_bytes] if record.evidence else b""
+    return Prepared(
+        record,
+        trail.pack(record.fields, record.trace),
+        zlib.compress(evidence, level=3) if evidence else None,
+        len(evidence),
+        digest,
+    )
+
+
+def insert(connection: sqlite3.Connection, names: Names, prepared: Prepared, now_ms: int) -> bool:
+    """Insert one message with all its rows inside the caller's transaction; False where its id is known already."""
+    number = _insert_message(connection, names, prepared)
+    if number is None:
+        return False
+    record = prepared.record
+    connection.execute("INSERT INTO trail VALUES (?, ?)", (number, prepared.trail))
+    connection.executemany(
+        "INSERT INTO recipient VALUES (?, ?, ?)",
+        [(number, position, clipped(address)) for position, address in enumerate(record.recipients)],
+    )
+    _insert_client(connection, names, number, record)
+    insert_trace(connection, names, number, record.trace)
+    _insert_facts(connection, names, number, record)
+    if prepared.evidence:
+        connection.execute(
+            "INSERT INTO evidence VALUES (?, ?, ?, ?)", (number, now_ms, prepared.evidence_bytes, prepared.evidence)
+        )
+    return True
+
+
+def insert_trace(connection: sqlite3.Connection, names: Names, number: int, trace: Trace) -> None:
+    """Insert the rows that a trace alone decides; `hoptrail reparse` deletes them first."""
+    connection.executemany(
+        "INSERT INTO hop VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (number, position, *_hop_values(names.id, hop))
+            for position, hop in enumerate(trace.hops)
+            if hop.received.status == "parsed"
+        ],
+    )
+    if trace.anomalies:
+        connection.executemany(
+            "INSERT INTO anomaly VALUES (?, ?, ?, ?, ?)",
+            [
+                (number, position, anomaly.code, anomaly.hop, anomaly.weight)
+                for position, anomaly in enumerate(trace.anomalies)
+            ],
+        )
+
+
+def origin_values(names: Names, trace: Trace) -> tuple[object, ...]:
+    """Return the values of `message` that a trace decides: origin_ip to origin_basis, hops, forged_hops."""
+    origin = trace.origin
+    return (
+        names.id(origin.ip),
+        names.id(host_name(origin.name)),
+        TRUST_CODES[origin.trust],
+        origin.confidence,
+        origin.basis,
+        len(trace.hops),
+        sum(hop.trust is Trust.FORGED for hop in trace.hops),
+    )
+
+
+def _insert_message(connection: sqlite3.Connection, names: Names, prepared: Prepared) -> int | None:
+    record, score = prepared.record, prepared.record.score
+    found = connection.execute(
+        "INSERT INTO message VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT DO NOTHING RETURNING number",
+        (
+            record.id,
+            prepared.digest,
+            names.id(record.host) or names.id("unknown"),
+            record.source,
+            milliseconds(record.received_at),
+            record.size_bytes,
+            clipped(record.envelope_from),
+            clipped(record.message_id),
+            clipped(record.subject),
+            record.refused_recipients,
+            *origin_values(names, record.trace),
+            score.points if score else None,
+            score.required if score else None,
+            ",".join(score.rules) if score and score.rules else None,
+            score.unscored if score else None,
+            bool(score and score.is_spam),
+        ),
+    ).fetchone()
+    return int(found[0]) if found else None
+
+
+def _insert_client(connection: sqlite3.Connection, names: Names, number: int, record: MessageRecord) -> None:
+    client = record.connection
+    if client is None:
+        return
+    connection.execute(
+        "INSERT INTO client VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            number,
+            names.id(client.ip),
+            names.id(clipped(client.helo)),
+            names.id(clipped(client.rdns)),
+            client.port,
+            names.id(clipped(client.by)),
+            clipped(client.auth),
+            names.id(clipped(client.tls)),
+            clipped(client.id),
+            milliseconds(client.date) if client.date else None,
+        ),
+    )
+
+
+def _hop_values(name_id: Callable[[str | None], int | None], hop: Hop) -> tuple[int | None, ...]:
+    received = hop.received
+    return (
+        name_id(received.ip),
+        name_id(host_name(received.rdns)),
+        name_id(host_name(received.helo)),
+        name_id(host_name(received.by) or received.by_ip),
+        name_id(clipped(received.software)),
+        name_id(clipped(received.protocol)),
+        milliseconds(received.date) if received.date else None,
+        None if hop.delay_s is None else round(hop.delay_s * 1000),
+        TRUST_CODES[hop.trust],
+        KIND_CODES[received.kind],
+    )
+
+
+def _insert_facts(connection: sqlite3.Connection, names: Names, number: int, record: MessageRecord) -> None:
+    facts = record.facts
+    if facts is None:
+        return
+    connection.execute(
+        "INSERT INTO facts VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            number,
+            names.id(facts.ip),
+            names.id(clipped(facts.name)),
+            facts.name_confirmed,
+            facts.asn,
+            names.id(clipped(facts.as_name)),
+            clipped(facts.country),
+            json.dumps(facts.missing) if facts.missing else None,
+        ),
+    )
+    connection.executemany(
+        "INSERT INTO listing VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            (number, position, names.id(zone.zone), zone.verdict, ",".join(zone.codes) or None, clipped(zone.text))
+            for position, zone in enumerate(facts.zones)
+        ],
+    )
+
+
+def clipped(text: str | None) -> str | None:
+    """Return `text` fit for a column: bounded, and without surrogates, which SQLite refuses."""
+    return None if text is None else trail.printable(text[:_TEXT_MAX])
+
+
+def host_name(text: str | None) -> str | None:
+    """Return a host's name as the dictionary spells it, so that a relay is one row however it was written."""
+    return None if text is None else trail.printable(text.rstrip(".").lower())
+
+
+def milliseconds(moment: datetime) -> int:
+    """Return the time since 1970."""
+    return round(moment.timestamp() * 1000)
+
+
+def add_refusals(connection: sqlite3.Connection, names: Names, counts: Sequence[RefusalCount]) -> None:
+    """Add counts to those of the same host, network and hour."""
+    connection.executemany(
+        "INSERT INTO refusal VALUES (?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT DO UPDATE SET sessions = sessions + excluded.sessions,"
+        " accepted = accepted + excluded.accepted, refused = refused + excluded.refused",
+        [
+            (
+                milliseconds(count.hour),
+                clipped(count.network),
+                names.id(count.host) or names.id("unknown"),
+                count.sessions,
+                count.accepted,
+                count.refused,
+            )
+            for count in counts
+        ],
+    )

@@ -1,0 +1,195 @@
+-- The store of one host: what its MTA and its imports saw. docs/store.md explains it to a person.
+--
+-- A new store is made from this file; an older one is brought here by migrations/NNN-name.sql. A test keeps the two equal.
+-- Times are milliseconds since 1970, UTC (`_ms`). A column that ends in `_name`, and those said to, hold an id of table
+-- `name`. Names of tables are singular, views resolve the ids for a person's eyes.
+
+-- Facts about the store itself.
+--   key     'name_epoch': raised whenever rows of `name` are deleted, so that writers forget the ids they remember
+CREATE TABLE meta (
+    key TEXT PRIMARY KEY,
+    value INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- Host names, addresses and other short texts that come again and again: the dictionary that makes a hop small.
+--   text    at most 255 characters; host names of hops in lower case, addresses in their canonical form
+CREATE TABLE name (
+    id INTEGER PRIMARY KEY,
+    text TEXT NOT NULL UNIQUE
+);
+
+-- One row a message.
+--   number              joins the other tables; means nothing outside this file
+--   id                  the ULID in X-Hoptrail-Id
+--   digest              of an imported message: the first 16 bytes of its SHA-256, so that it is imported once
+--   host_name           the MTA that took it
+--   source              'milter' or 'import'
+--   refused_recipients  of this message, by the MTA
+--   origin_ip, origin_name, origin_trust, origin_confidence, origin_basis   Trace.origin; trust as in `hop`
+--   hops, forged_hops   all hops of the trace, and those of class forged
+--   points, required, rules, unscored   what SpamAssassin said; rules with commas between; all NULL: not configured
+--   spam                1 where points reached required
+CREATE TABLE message (
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    digest BLOB,
+    host_name INTEGER NOT NULL REFERENCES name,
+    source TEXT NOT NULL CHECK (source IN ('milter', 'import')),
+    received_ms INTEGER NOT NULL,
+    size_bytes INTEGER NOT NULL,
+    envelope_from TEXT,
+    message_id TEXT,
+    subject TEXT,
+    refused_recipients INTEGER NOT NULL,
+    origin_ip INTEGER REFERENCES name,
+    origin_name INTEGER REFERENCES name,
+    origin_trust INTEGER NOT NULL,
+    origin_confidence REAL NOT NULL,
+    origin_basis TEXT NOT NULL,
+    hops INTEGER NOT NULL,
+    forged_hops INTEGER NOT NULL,
+    points REAL,
+    required REAL,
+    rules TEXT,
+    unscored TEXT,
+    spam INTEGER NOT NULL
+);
+CREATE INDEX message_received ON message (received_ms);
+CREATE INDEX message_spam ON message (received_ms) WHERE spam;
+CREATE INDEX message_message_id ON message (message_id) WHERE message_id IS NOT NULL;
+CREATE UNIQUE INDEX message_digest ON message (digest) WHERE digest IS NOT NULL;
+
+-- The connection a message came by, as our own MTA saw it; imported messages have none.
+--   ip, helo, rdns, by_name, tls   ids of `name`
+--   auth                           how the client authenticated
+CREATE TABLE client (
+    message INTEGER PRIMARY KEY REFERENCES message ON DELETE CASCADE,
+    ip INTEGER REFERENCES name,
+    helo INTEGER REFERENCES name,
+    rdns INTEGER REFERENCES name,
+    port INTEGER,
+    by_name INTEGER REFERENCES name,
+    auth TEXT,
+    tls INTEGER REFERENCES name,
+    queue_id TEXT,
+    at_ms INTEGER
+);
+CREATE INDEX client_queue_id ON client (queue_id) WHERE queue_id IS NOT NULL;
+
+-- Accepted recipients, in the order they were named.
+CREATE TABLE recipient (
+    message INTEGER NOT NULL REFERENCES message ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    address TEXT NOT NULL,
+    PRIMARY KEY (message, position)
+) WITHOUT ROWID;
+
+-- The parsed hops of a message: what the relay map is made of.
+--   position   index into the trace's hops, 0 is the newest; a skipped or unparseable line leaves a gap
+--   ip, rdns, helo   of the sending side (ids of `name`); by_name of the receiving one, its address where it gave no name
+--   software, protocol   ids of `name`
+--   delay_ms   since the next older dated hop; negative where clocks disagree
+--   trust      0 observed, 1 trusted, 2 vouched, 3 claimed, 4 forged
+--   kind       0 relay, 1 submission, 2 local, 3 scanner, 4 fetch, 5 mapi, 6 http, 7 internal, 8 unknown
+CREATE TABLE hop (
+    message INTEGER NOT NULL REFERENCES message ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    ip INTEGER REFERENCES name,
+    rdns INTEGER REFERENCES name,
+    helo INTEGER REFERENCES name,
+    by_name INTEGER REFERENCES name,
+    software INTEGER REFERENCES name,
+    protocol INTEGER REFERENCES name,
+    at_ms INTEGER,
+    delay_ms INTEGER,
+    trust INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    PRIMARY KEY (message, position)
+) WITHOUT ROWID;
+
+-- What is wrong with a message's chain.
+--   code   as in docs/tracing.md;  hop  the position in `hop`, NULL for the whole chain;  weight  in 0..1
+CREATE TABLE anomaly (
+    message INTEGER NOT NULL REFERENCES message ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    code TEXT NOT NULL,
+    hop INTEGER,
+    weight REAL NOT NULL,
+    PRIMARY KEY (message, position)
+) WITHOUT ROWID;
+
+-- The raw trace fields and the whole trace, compressed: for `hoptrail show`, `hoptrail reparse` and drafts.
+--   data   deflated JSON, {"fields": [[name, value], ...], "trace": {...}}; bytes of fields as Latin-1 characters
+CREATE TABLE trail (
+    message INTEGER PRIMARY KEY REFERENCES message ON DELETE CASCADE,
+    data BLOB NOT NULL
+);
+
+-- What was looked up about the origin's address when the message came.
+--   name, as_name   ids of `name`;  name_confirmed  0, 1 or NULL for not known;  country  ISO 3166-1 alpha-2
+--   missing         what failed or was late, JSON [[what, why], ...], or NULL
+CREATE TABLE facts (
+    message INTEGER PRIMARY KEY REFERENCES message ON DELETE CASCADE,
+    ip INTEGER NOT NULL REFERENCES name,
+    name INTEGER REFERENCES name,
+    name_confirmed INTEGER,
+    asn INTEGER,
+    as_name INTEGER REFERENCES name,
+    country TEXT,
+    missing TEXT
+);
+
+-- What each DNS list said of the origin's address.
+--   zone      id of `name`;  codes  the A records with commas between;  text  the reason in words
+--   verdict   'listed', 'clear', 'allowed', 'neutral', 'error', 'late' or 'paused'
+CREATE TABLE listing (
+    message INTEGER NOT NULL REFERENCES message ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    zone INTEGER NOT NULL REFERENCES name,
+    verdict TEXT NOT NULL,
+    codes TEXT,
+    text TEXT,
+    PRIMARY KEY (message, position)
+) WITHOUT ROWID;
+
+-- Whole spam messages, for a report; deleted after [store] evidence_days.
+--   data   deflated, cut at [store] evidence_max_bytes before that;  size_bytes  of what is kept
+CREATE TABLE evidence (
+    message INTEGER PRIMARY KEY REFERENCES message ON DELETE CASCADE,
+    stored_ms INTEGER NOT NULL,
+    size_bytes INTEGER NOT NULL,
+    data BLOB NOT NULL
+);
+CREATE INDEX evidence_stored ON evidence (stored_ms);
+
+-- Recipients refused, counted per client network and hour, merged by addition: how directory harvesting shows.
+--   host_name  id of `name`;  network  the client's /24 or /64
+CREATE TABLE refusal (
+    hour_ms INTEGER NOT NULL,
+    network TEXT NOT NULL,
+    host_name INTEGER NOT NULL REFERENCES name,
+    sessions INTEGER NOT NULL,
+    accepted INTEGER NOT NULL,
+    refused INTEGER NOT NULL,
+    PRIMARY KEY (hour_ms, network, host_name)
+) WITHOUT ROWID;
+
+-- Answers of look-ups, until they expire.
+CREATE TABLE lookup (
+    key TEXT PRIMARY KEY,
+    value BLOB NOT NULL,
+    expires_ms INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX lookup_expires ON lookup (expires_ms);
+
+-- Hops with their names, for a person with the sqlite3 shell.
+CREATE VIEW hop_named AS
+SELECT
+    message.id, message.received_ms, hop.position, ip.text AS ip, rdns.text AS rdns, helo.text AS helo,
+    by_name.text AS by_name, hop.at_ms, hop.delay_ms, hop.trust, hop.kind
+FROM hop
+JOIN message ON message.number = hop.message
+LEFT JOIN name AS ip ON ip.id = hop.ip
+LEFT JOIN name AS rdns ON rdns.id = hop.rdns
+LEFT JOIN name AS helo ON helo.id = hop.helo
+LEFT JOIN name AS by_name ON by_name.id = hop.by_name;

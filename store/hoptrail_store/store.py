@@ -1,0 +1,148 @@
+"""The store, for those who write it: one SQLite file, written by several processes at once."""
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+from sqlite_utils import Database
+
+from hoptrail_store import database as files
+from hoptrail_store import rows
+from hoptrail_store.errors import MovedStoreError, RecordError, store_error
+from hoptrail_store.lock import FileLock
+from hoptrail_store.names import Names
+from hoptrail_store.records import MessageRecord, RefusalCount
+from hoptrail_store.rows import Prepared
+from hoptrail_store.settings import StoreSettings
+
+_SYNCHRONOUS = {"checkpoint": "NORMAL", "commit": "FULL"}
+
+
+class Store:
+    """A connection that writes. One thread at a time may use it; a forked child opens its own.
+
+    Each method that writes is one transaction, waits for the lock at most `lock_wait_s` and raises StoreError.
+    """
+
+    def __init__(self, settings: StoreSettings, lock: FileLock, database: Database) -> None:
+        """Take over an open file; callers use `open`."""
+        self.settings = settings
+        self.path = Path(settings.path)
+        self.db = database
+        self._lock = lock
+        self._connection: sqlite3.Connection = database.conn
+        self._names = Names(self._connection)
+        self.file = file_identity(self.path)
+
+    @classmethod
+    def open(cls, settings: StoreSettings) -> Self:
+        """Return the store, made where it is absent and migrated where it is older; raises StoreError."""
+        path = Path(settings.path)
+        lock = FileLock(path)
+        try:
+            with lock.exclusive(settings.lock_wait_s):
+                files.prepare(path, wait_s=settings.lock_wait_s)
+                database = files.open_database(path, wait_s=settings.lock_wait_s)
+                database.execute(f"PRAGMA synchronous = {_SYNCHRONOUS[settings.sync]}")
+                return cls(settings, lock, database)
+        except BaseException:
+            lock.close()
+            raise
+
+    def close(self) -> None:
+        """Give the file back; what was put stays."""
+        self.db.close()
+        self._lock.close()
+
+    def __enter__(self) -> Self:
+        """Return the store itself, closed at the end of the block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+        self.close()
+
+    def put(self, records: Sequence[MessageRecord], *, digests: Sequence[bytes | None] = ()) -> int:
+        """Store messages, all or none, and return how many were new.
+
+        A record whose id is known is passed over; so is one of a known digest, which the import gives.
+        """
+        digests = digests or (None,) * len(records)
+        return self.write([self.prepare(record, digest) for record, digest in zip(records, digests, strict=True)])
+
+    def prepare(self, record: MessageRecord, digest: bytes | None = None) -> Prepared:
+        """Return the record packed for `write`, without touching the file."""
+        limit = self.settings.evidence_max_bytes if self.settings.evidence_days else 0
+        return rows.prepare(record, evidence_max_bytes=limit, digest=digest)
+
+    def write(
+        self, prepared: Sequence[Prepared], refusals: Sequence[RefusalCount] = (), *, wait_s: float | None = None
+    ) -> int:
+        """Store packed messages and refusals in one transaction, all or none; return how many messages were new."""
+        with self.transaction(wait_s):
+            now_ms = time.time_ns() // 1_000_000
+            new = sum(rows.insert(self._connection, self._names, one, now_ms) for one in prepared)
+            rows.add_refusals(self._connection, self._names, refusals)
+        return new
+
+    def count_refusals(self, counts: Sequence[RefusalCount]) -> None:
+        """Add to what is counted for the same host, network and hour."""
+        self.write((), counts)
+
+    def knows(self, digest: bytes) -> bool:
+        """Whether a message of this digest was imported."""
+        try:
+            found = self._connection.execute("SELECT 1 FROM message WHERE digest = ?", (digest,)).fetchone()
+        except sqlite3.Error as error:
+            raise store_error(self.path, error) from error
+        return found is not None
+
+    @contextmanager
+    def transaction(self, wait_s: float | None = None) -> Iterator[Names]:
+        """Hold the write lock for a block, and the dictionary with it: committed at its end, undone where it raises."""
+        wait_s = self.settings.lock_wait_s if wait_s is None else wait_s
+        with self._lock.shared(wait_s):
+            if file_identity(self.path) != self.file:
+                raise MovedStoreError(f"{self.path}: the file was moved or replaced while it was open")
+            try:
+                self._connection.execute(f"PRAGMA busy_timeout = {round(wait_s * 1000)}")
+                self._connection.execute("BEGIN IMMEDIATE")
+                self._names.begin()
+                yield self._names
+                self._connection.execute("COMMIT")
+            except BaseException as error:
+                self._undo()
+                if isinstance(error, sqlite3.Error):
+                    raise store_error(self.path, error) from error
+                if isinstance(error, OverflowError | UnicodeError):
+                    raise RecordError(f"{self.path}: a value cannot be stored ({error})") from error
+                raise
+
+    def _undo(self) -> None:
+        self._names.forget()
+        if self._connection.in_transaction:
+            self._connection.rollback()
+
+
+def file_identity(path: Path) -> tuple[int, int] | None:
+    """Return device and inode of the file at `path`, None where there is none."""
+    try:
+        status = os.stat(path)  # noqa: PTH116 - once a transaction, and Path.stat costs twice as much
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def set_damaged_aside(settings: StoreSettings, damaged: tuple[int, int] | None) -> Path | None:
+    """Move the store away if it still is the file `damaged`; return where it went, None if another process did it."""
+    path = Path(settings.path)
+    lock = FileLock(path)
+    try:
+        with lock.exclusive(settings.lock_wait_s):
+            return files.set_aside(path) if damaged and file_identity(path) == damaged else None
+    finally:
+        lock.close()

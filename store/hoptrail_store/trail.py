@@ -1,0 +1,63 @@
+"""The raw trace fields and the trace of one message as a small blob, and back.
+
+JSON and deflate, both readable in thirty years without this program. In the trace, bytes that are no UTF-8 become
+U+FFFD; the raw fields keep them.
+"""
+
+import json
+import zlib
+from dataclasses import dataclass
+
+from pydantic import TypeAdapter
+
+from hoptrail_tracer.model import Trace
+
+# A trail bigger than this when unpacked was not written by us: the MTA bounds what a header may hold.
+_UNPACKED_MAX = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class _Trail:
+    fields: tuple[tuple[str, str], ...]
+    trace: Trace
+
+
+_TRAIL = TypeAdapter(_Trail)
+
+
+def printable(text: str) -> str:
+    """Return `text` with U+FFFD for each lone surrogate, which stands for a byte that could not be decoded."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def pack(fields: tuple[tuple[bytes, bytes], ...], trace: Trace) -> bytes:
+    """Return the blob for table `trail`."""
+    trail = _Trail(tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in fields), trace)
+    try:
+        document = _TRAIL.dump_json(trail, exclude_defaults=True)
+    except ValueError:  # a surrogate somewhere: the slow way round
+        plain = _TRAIL.dump_python(trail, mode="json", exclude_defaults=True)
+        document = printable(json.dumps(plain, ensure_ascii=False)).encode()
+    return zlib.compress(document, level=3)  # 6 and 9 save 3% for twice the time
+
+
+def unpack(data: bytes) -> tuple[tuple[tuple[bytes, bytes], ...], Trace]:
+    """Return fields and trace out of a blob; raises ValueError where it is damaged."""
+    trail = _TRAIL.validate_json(inflate(data, _UNPACKED_MAX))
+    return tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in trail.fields), trail.trace
+
+
+def inflate(data: bytes, limit_bytes: int) -> bytes:
+    """Return the unpacked bytes, at most `limit_bytes`; raises ValueError where `data` is damaged or longer."""
+    unpacker = zlib.decompressobj()
+    try:
+        content = unpacker.decompress(data, limit_bytes)
+    except zlib.error as error:
+        raise ValueError(f"damaged blob: {error}") from error
+    if not unpacker.eof:
+        raise ValueError(f"damaged blob: cut off, or longer than {limit_bytes} bytes")
+    return content
