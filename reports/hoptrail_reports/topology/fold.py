@@ -13,10 +13,11 @@ from hoptrail_reports.topology.grouping import owner
 NodeKind = Literal["relay", "domain", "others"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Node:
     """A box on the map. `messages` of a folded node is a sum: a message that passed two members counts twice."""
 
+    key: str  # made of numbers, so that no mail can choose it
     name: str  # the relay's name, the domain, or "others"
     kind: NodeKind
     row: int
@@ -67,28 +68,28 @@ def fold(relays: RelayMap, *, servers: int = 10, domains: int = 4, thresholds: T
 
 def _fold_row(relays: RelayMap, row: int, names: Iterable[str], servers: int, domains: int) -> tuple[Node, ...]:
     ordered = sorted(names, key=lambda name: (-relays.relays[name].messages, name))
-    nodes = [_node(relays, name, "relay", row, [name]) for name in ordered[:servers]]
+    groups: list[tuple[str, NodeKind, list[str]]] = [(name, "relay", [name]) for name in ordered[:servers]]
     by_owner: defaultdict[str, list[str]] = defaultdict(list)
     for name in ordered[servers:]:
         by_owner[owner(name)].append(name)
     ranked = sorted(
         by_owner.items(), key=lambda item: (-sum(relays.relays[name].messages for name in item[1]), item[0])
     )
-    for domain, members in ranked[:domains]:
-        single = len(members) == 1
-        nodes.append(_node(relays, members[0] if single else domain, "relay" if single else "domain", row, members))
+    groups += [(domain, "domain", members) for domain, members in ranked[:domains]]
     rest = [name for _, members in ranked[domains:] for name in members]
-    if len(rest) == 1:
-        nodes.append(_node(relays, rest[0], "relay", row, rest))
-    elif rest:
-        nodes.append(_node(relays, "others", "others", row, rest))
-    return tuple(nodes)
+    if rest:
+        groups.append(("others", "others", rest))
+    return tuple(_node(relays, row, index, group) for index, group in enumerate(groups))
 
 
-def _node(relays: RelayMap, name: str, kind: NodeKind, row: int, members: Sequence[str]) -> Node:
+def _node(relays: RelayMap, row: int, index: int, group: tuple[str, NodeKind, Sequence[str]]) -> Node:
+    name, kind, members = group
+    if len(members) == 1:
+        name, kind = members[0], "relay"
     known = {relays.standing[member] for member in members}
     best = next(standing for standing in Standing if standing in known)
-    return Node(name, kind, row, tuple(members), sum(relays.relays[member].messages for member in members), best)
+    messages = sum(relays.relays[member].messages for member in members)
+    return Node(f"r{row}n{index}", name, kind, row, tuple(members), messages, best)
 
 
 def _line(source: Node, target: Node, edges: Sequence[Edge], total: int, thresholds: Thresholds) -> Line:
