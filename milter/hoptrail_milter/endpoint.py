@@ -1,4 +1,4 @@
-"""Where a socket is, in libmilter's notation: `unix:/path`, `inet:port@host`, `inet6:port@host`; and `tls:port@host`."""
+"""Where a socket is, as libmilter writes it: `unix:/path`, `inet:port@host`, `inet6:port@host`; and `tls:port@host`."""
 
 import re
 from dataclasses import dataclass

@@ -1,0 +1,71 @@
+"""One message on its way through the milter: its envelope, its fields and its body, as they came."""
+
+import re
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Final
+
+from hoptrail_tracer.model import AddressFacts
+
+RECIPIENTS_MAX: Final = 1_000  # kept by name, as Postfix's smtpd_recipient_limit; more are only counted
+FIELDS_MAX: Final = 10_000
+FIELD_BYTES_MAX: Final = 1_048_576  # a message with more header than this is traced by its first megabyte
+
+_LINE_END = re.compile(rb"\r?\n")
+
+
+@dataclass(slots=True)
+class Message:
+    """What came so far. Fields and body are kept within bounds; sizes count on."""
+
+    envelope_from: str
+    declared_bytes: int = 0  # what the client said with SIZE=
+    recipients: list[str] = field(default_factory=list)
+    accepted: int = 0
+    refused: int = 0
+    fields: list[tuple[str, bytes]] = field(default_factory=list)  # top to bottom, values without their leading space
+    raw_fields: list[bytes] = field(default_factory=list)  # the same as whole lines, only if the body is wanted
+    field_bytes: int = 0
+    body: list[bytes] = field(default_factory=list)
+    body_bytes: int = 0
+    own_fields: dict[str, int] = field(default_factory=dict)  # our own names, and how often each came from outside
+    facts: Future[AddressFacts] | None = None  # about the client, asked for when its first recipient was accepted
+    deadline_s: float = 0.0  # when the look-ups' budget ends, on the monotonic clock
+
+    @property
+    def size_bytes(self) -> int:
+        """The message's size; where its body was not asked for, at least what the client declared."""
+        return max(self.field_bytes + len("\r\n") + self.body_bytes, self.declared_bytes)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing was dropped for its length."""
+        return len(self.fields) < FIELDS_MAX and self.field_bytes < FIELD_BYTES_MAX
+
+    def add_recipient(self, address: str) -> None:
+        """Note a recipient that the MTA accepted."""
+        self.accepted += 1
+        if self.accepted <= RECIPIENTS_MAX:
+            self.recipients.append(address)
+
+    def add_field(self, name: str, value: bytes, *, keep_raw: bool) -> None:
+        """Note a header field; `value` is what stands after the colon."""
+        if b"\n" in value:  # folded; libmilter has the MTA's own line ends there
+            value = _LINE_END.sub(b"\r\n", value)
+        self.field_bytes += len(name) + len(value) + len(":\r\n")
+        if self.is_whole:
+            self.fields.append((name, value.lstrip(b" \t")))
+            if keep_raw:
+                self.raw_fields.append(b"%s:%s\r\n" % (name.encode(), value))
+
+    def add_body(self, chunk: bytes, max_bytes: int) -> None:
+        """Note a piece of the body; beyond `max_bytes` it is only counted."""
+        self.body_bytes += len(chunk)
+        if self.body_bytes <= max_bytes:
+            self.body.append(chunk)
+        else:
+            self.body.clear()
+
+    def whole(self) -> bytes:
+        """Return the message byte for byte as it came, with CRLF at the line ends."""
+        return b"".join([*self.raw_fields, b"\r\n", *self.body])

@@ -1,0 +1,153 @@
+"""What all sessions of one configuration share in a worker process: the store's writer, the loop, the counters."""
+
+import socket
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from threading import Lock
+from typing import Final
+
+from hoptrail_milter import stamp
+from hoptrail_milter.counters import Counters
+from hoptrail_milter.log import Log
+from hoptrail_milter.message import Message
+from hoptrail_milter.network import NetworkLoop
+from hoptrail_milter.refusals import Refusals
+from hoptrail_milter.settings import MilterSettings, ScoreSettings
+from hoptrail_store.errors import StoreError
+from hoptrail_store.ids import Ids
+from hoptrail_store.records import MessageRecord, Score
+from hoptrail_store.settings import StoreSettings
+from hoptrail_store.writer import Writer
+from hoptrail_tracer.lookups import Lookups
+from hoptrail_tracer.lookups.settings import LookupSettings
+from hoptrail_tracer.model import AddressFacts
+from hoptrail_tracer.settings import SiteSettings
+
+# What a wait on another thread is given beyond that thread's own time limit, so that its own answer comes first.
+MARGIN_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonSettings:
+    """All that the daemon needs to know: the sections of the configuration that concern it."""
+
+    site: SiteSettings = field(default_factory=SiteSettings)
+    lookups: LookupSettings = field(default_factory=LookupSettings)
+    store: StoreSettings = field(default_factory=StoreSettings)
+    milter: MilterSettings = field(default_factory=MilterSettings)
+    score: ScoreSettings = field(default_factory=ScoreSettings)
+
+
+class Services:
+    """Built after the fork, and again for each new configuration; closed when the last of its sessions has ended."""
+
+    def __init__(self, settings: DaemonSettings, counters: Counters, log: Log) -> None:
+        """Open everything that `settings` ask for; raises OSError, StoreError or ValueError where that fails."""
+        self.settings = settings
+        self.counters = counters
+        self.log = log
+        self.host = settings.site.hostname or socket.getfqdn()
+        self.network = NetworkLoop()
+        self.scorer = None
+        if settings.score.spamd:
+            from hoptrail_milter.scoring import Scorer  # noqa: PLC0415 - aiospamc is needed only where mail is scored
+
+            self.scorer = Scorer(settings.score)
+        self.wants_body = self.scorer is not None
+        names = stamp.own_names(scoring=self.scorer is not None)
+        self.own_names = {name.lower(): name for name in names}
+        self.refusals = Refusals(self.host)
+        self._lookups = Lookups(settings.lookups)
+        self._writer = Writer(settings.store)
+        self._ids = Ids()
+        self._lock = Lock()
+        self._sessions = 0
+
+    def acquire(self) -> None:
+        """Count a session that begins."""
+        with self._lock:
+            self._sessions += 1
+        self.counters.add("sessions")
+
+    def release(self) -> None:
+        """Count a session that has ended."""
+        with self._lock:
+            self._sessions -= 1
+        self.counters.add("sessions", -1)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no session uses this."""
+        return self._sessions == 0
+
+    def new_id(self) -> str:
+        """Return the next record's id."""
+        with self._lock:
+            return self._ids.new()
+
+    def look_up(self, ip: str | None, budget_s: float) -> Future[AddressFacts] | None:
+        """Start the look-ups about an address; None where there is nothing to ask."""
+        if ip is None or not budget_s:
+            return None
+        return self.network.submit(self._lookups.facts(ip, budget_s))
+
+    def await_facts(self, ip: str | None, asked: Future[AddressFacts] | None, left_s: float) -> AddressFacts | None:
+        """Return what the look-ups found within the time that is left, or facts that say what is missing."""
+        if ip is None or asked is None:
+            return None
+        try:
+            facts = asked.result(left_s + MARGIN_S)
+        except FutureTimeoutError:
+            asked.cancel()
+            facts = AddressFacts(ip, missing=(("all", "late"),))
+        if any(why == "late" for _, why in facts.missing):
+            self.counters.add("lookups_late")
+        return facts
+
+    def ask_score(self, message: bytes, recipients: tuple[str, ...]) -> Future[Score]:
+        """Start to have a message scored."""
+        from hoptrail_milter.scoring import user_for  # noqa: PLC0415 - as above
+
+        assert self.scorer is not None
+        return self.network.submit(self.scorer.score(message, user_for(self.settings.score, recipients)))
+
+    def await_score(self, asked: Future[Score]) -> Score:
+        """Return the score, or why there is none."""
+        try:
+            return asked.result(self.settings.score.timeout_s + MARGIN_S)
+        except FutureTimeoutError:
+            asked.cancel()
+            return Score(unscored="timeout")
+
+    def evidence(self, message: Message, score: Score | None) -> bytes | None:
+        """Return what of the message is kept whole: spam, as long as the store keeps any."""
+        store = self.settings.store
+        if score is None or not score.is_spam or not store.evidence_days:
+            return None
+        return message.whole()[: store.evidence_max_bytes]
+
+    def commit(self, record: MessageRecord) -> bool:
+        """Store a record; True once it is on disk. A loss is counted and logged with the queue id."""
+        queue = record.connection.id if record.connection else None
+        try:
+            self._writer.submit(record).result(self.settings.store.lock_wait_s + MARGIN_S)
+        except (StoreError, FutureTimeoutError) as error:
+            self.counters.add("lost")
+            self.log.alert("lost", queue=queue, id=record.id, error=str(error) or "the store is too slow")
+            return False
+        self.counters.add("recorded")
+        return True
+
+    def flush_refusals(self) -> None:
+        """Hand the refusals counted so far to the store."""
+        counts = self.refusals.drain(datetime.now(UTC))
+        if counts:
+            self._writer.count_refusals(counts)
+
+    def close(self) -> None:
+        """Write what is left and end the threads."""
+        self.flush_refusals()
+        self._writer.close()
+        self.network.close()

@@ -1,0 +1,263 @@
+"""What happens to the messages of one SMTP connection. Knows neither socket nor libmilter: values in, an Outcome out.
+
+State is per message, since several may arrive on one connection and each may be broken off at any point. Until the MTA
+has accepted a recipient nothing is spent (late commitment).
+"""
+
+import email.errors
+import email.header
+import ipaddress
+import re
+import time
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+from hoptrail_milter import stamp
+from hoptrail_milter.message import Message
+from hoptrail_milter.relay_line import envelope_lines
+from hoptrail_milter.services import Services
+from hoptrail_store.records import MessageRecord, Score
+from hoptrail_store.trail import printable
+from hoptrail_tracer import chain
+from hoptrail_tracer.model import AddressFacts, Connection
+
+TEXT_MAX: Final = 998  # characters of a text kept from outside: RFC 5322's longest line
+SUBJECT_MAX: Final = 250
+
+_SIZE = re.compile(r"SIZE=(\d{1,12})", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Macros:
+    """What the MTA says about the connection and the message besides the callbacks' own values."""
+
+    queue_id: str | None = None
+    host: str | None = None
+    auth_type: str | None = None
+    auth_user: str | None = None
+    tls_version: str | None = None
+    tls_cipher: str | None = None
+    client_resolve: str | None = None  # Sendmail's judgement of the client's name: OK, FAIL, FORGED, TEMP
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the MTA is to do with a message: edits in the order in which to make them, then the reply."""
+
+    reply: Literal["accept", "tempfail", "reject"]
+    removals: list[tuple[str, int]]
+    additions: list[tuple[str, str]]
+
+
+class Session:
+    """One SMTP connection."""
+
+    def __init__(self, services: Services) -> None:
+        """Begin with what all sessions of one configuration share."""
+        self._services = services
+        self._own_names = services.own_names
+        self._ip: str | None = None
+        self._name: str | None = None
+        self._port: int | None = None
+        self._helo: str | None = None
+        self._message: Message | None = None
+        self._accepted = 0
+        self._refused = 0
+
+    def connect(self, name: str, ip: str | None, port: int | None) -> None:
+        """Note who connected; `name` is what the MTA calls the client, an address in brackets or `unknown` for none."""
+        self._ip = _canonical(ip)
+        self._port = port
+        self._name = None if name == "unknown" or name.startswith("[") else clean(name)
+        self._services.counters.add("connections")
+
+    def helo(self, name: str) -> None:
+        """Note what the client calls itself."""
+        self._helo = clean(name)
+
+    def mail(self, sender: str, parameters: tuple[str, ...] = ()) -> None:
+        """Begin a message."""
+        self.abort()
+        size = next(filter(None, map(_SIZE.fullmatch, parameters)), None)
+        self._message = Message(_address(sender), declared_bytes=int(size[1]) if size else 0)
+
+    def recipient(self, address: str, *, is_refused: bool) -> None:
+        """Note a recipient and what the MTA thinks of it. The first accepted one starts the look-ups."""
+        message = self._message
+        if message is None:
+            return
+        if is_refused:
+            message.refused += 1
+            self._refused += 1
+            return
+        self._accepted += 1
+        message.add_recipient(_address(address))
+        if message.accepted == 1:
+            message.deadline_s = time.monotonic() + self._services.settings.milter.lookup_budget_s
+            message.facts = self._services.look_up(self._ip, self._services.settings.milter.lookup_budget_s)
+
+    def header(self, name: str, value: bytes) -> None:
+        """Note a header field; `value` is every byte after the colon."""
+        message = self._message
+        if message is None:
+            return
+        own = self._own_names.get(name.strip().lower())
+        if own:
+            message.own_fields[own] = message.own_fields.get(own, 0) + 1
+        message.add_field(name, value, keep_raw=self._services.wants_body)
+
+    def body(self, chunk: bytes) -> None:
+        """Note a piece of the body."""
+        if self._message is not None:
+            self._message.add_body(chunk, self._services.settings.score.max_bytes)
+
+    def end(self, macros: Macros) -> Outcome:
+        """Trace, score and record the message; its record is committed when this returns, or its loss is logged."""
+        message = self._message or Message("")
+        record = self._record(message, macros)
+        recorded = self._services.commit(record)
+        settings = self._services.settings
+        if settings.milter.observe_only:
+            return Outcome("accept", [], [])
+        edits = (stamp.removals(message.own_fields), stamp.additions(record))
+        if not recorded and settings.milter.on_fault == "tempfail":
+            return Outcome("tempfail", [], [])
+        if self._is_refused(record):
+            self._services.counters.add("refused")
+            return Outcome("reject", [], [])
+        return Outcome("accept", *edits)
+
+    def give_up(self) -> Outcome:
+        """Return what is left to do after a fault of our own: forged fields still go, and the mail flows."""
+        milter = self._services.settings.milter
+        forged = self._message.own_fields if self._message and not milter.observe_only else {}
+        return Outcome(milter.on_fault, stamp.removals(forged), [])
+
+    def abort(self) -> None:
+        """Forget the message that was begun; what the connection told stays."""
+        if self._message is not None and self._message.facts is not None:
+            self._message.facts.cancel()
+        self._message = None
+
+    def close(self) -> None:
+        """End: count the session's recipients."""
+        self.abort()
+        counters = self._services.counters
+        if self._accepted:
+            counters.add("recipients_accepted", self._accepted)
+        if self._refused:
+            counters.add("recipients_refused", self._refused)
+        self._services.refusals.count(self._ip, datetime.now(UTC), accepted=self._accepted, refused=self._refused)
+
+    def _record(self, message: Message, macros: Macros) -> MessageRecord:
+        services = self._services
+        now = datetime.now(UTC)
+        connection = self._connection(message, macros, now)
+        score = self._begin_score(message, connection)
+        fields = [(name, value.decode("utf-8", "surrogateescape")) for name, value in message.fields]
+        trace = chain.trace(
+            [value for name, value in fields if name.lower() == "received"],
+            connection=connection,
+            site=services.settings.site,
+            fields=fields,
+            now=now,
+        )
+        facts = self._await_facts(message, trace.origin.ip)
+        final = services.await_score(score) if isinstance(score, Future) else score
+        first = {name.lower(): value for name, value in reversed(fields)}
+        return MessageRecord(
+            id=services.new_id(),
+            host=services.host,
+            source="milter",
+            received_at=now,
+            connection=connection,
+            envelope_from=clean(message.envelope_from),
+            recipients=tuple(message.recipients),
+            refused_recipients=message.refused,
+            message_id=clean(first.get("message-id")),
+            size_bytes=message.size_bytes,
+            trace=trace,
+            fields=chain.evidence_fields(message.fields),
+            subject=_subject(first.get("subject")),
+            score=final,
+            facts=facts,
+            evidence=services.evidence(message, final),
+        )
+
+    def _connection(self, message: Message, macros: Macros, now: datetime) -> Connection:
+        auth = f"{macros.auth_type or 'AUTH'} {macros.auth_user}" if macros.auth_user else None
+        tls = " ".join(filter(None, (macros.tls_version, macros.tls_cipher))) or None
+        is_named = macros.client_resolve in {None, "", "OK"}
+        return Connection(
+            ip=self._ip,
+            helo=self._helo,
+            rdns=self._name if is_named else None,
+            port=self._port,
+            by=clean(macros.host) or self._services.host,
+            auth=clean(auth),
+            tls=clean(tls),
+            id=clean(macros.queue_id),
+            envelope_from=clean(message.envelope_from),
+            date=now,
+        )
+
+    def _begin_score(self, message: Message, connection: Connection) -> Future[Score] | Score | None:
+        scorer = self._services.scorer
+        if scorer is None:
+            return None
+        reason = scorer.skip_reason(
+            ip=self._ip, authenticated=connection.auth is not None, size_bytes=message.size_bytes
+        )
+        if reason or not message.is_whole:
+            return Score(unscored=reason or "size")
+        return self._services.ask_score(envelope_lines(connection) + message.whole(), tuple(message.recipients))
+
+    def _await_facts(self, message: Message, origin_ip: str | None) -> AddressFacts | None:
+        """Return the facts about the origin; asked for anew where it is not the client."""
+        left_s = max(message.deadline_s - time.monotonic(), 0.0)
+        if origin_ip == self._ip:
+            return self._services.await_facts(origin_ip, message.facts, left_s)
+        if message.facts:
+            message.facts.cancel()
+        return self._services.await_facts(origin_ip, self._services.look_up(origin_ip, left_s), left_s)
+
+    def _is_refused(self, record: MessageRecord) -> bool:
+        """Whether the score refuses the message. What this host's own users hand in is never refused."""
+        limit = self._services.settings.score.reject_score
+        points = record.score.points if record.score else None
+        return bool(limit) and points is not None and points >= limit and self._port != 0
+
+
+def clean(text: str | None) -> str | None:
+    """Return a text from outside as one that can be stored: bytes that are no UTF-8 replaced, its length bounded."""
+    if text is None:
+        return None
+    return printable(text[:TEXT_MAX])
+
+
+def _address(text: str) -> str:
+    """Return an envelope address without its brackets. Local submissions come without them."""
+    return clean(text[1:-1] if text.startswith("<") and text.endswith(">") else text) or ""
+
+
+def _canonical(ip: str | None) -> str | None:
+    """Return the address as the tracer writes it: IPv4-mapped IPv6 as IPv4."""
+    try:
+        address = ipaddress.ip_address(ip or "")
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)
+
+
+def _subject(value: str | None) -> str | None:
+    """Return a Subject as a person reads it; one that cannot be decoded as it stands."""
+    text = clean(value)
+    if text and "=?" in text:
+        # An unknown charset, bytes that are none of it, bad base64.
+        with suppress(LookupError, ValueError, email.errors.HeaderParseError):
+            text = str(email.header.make_header(email.header.decode_header(text)))
+    return clean(text[:SUBJECT_MAX]) if text else text

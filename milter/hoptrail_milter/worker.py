@@ -1,0 +1,101 @@
+"""One worker process: libmilter on the shared socket, and a thread that takes the parent's orders."""
+
+import os
+import signal
+import time
+from multiprocessing.connection import Connection as Pipe
+from threading import Lock, Thread
+from typing import Final, Literal
+
+from hoptrail_milter import callbacks
+from hoptrail_milter.counters import Counters
+from hoptrail_milter.log import Log
+from hoptrail_milter.services import DaemonSettings, Services
+from hoptrail_store.errors import StoreError
+
+FLUSH_S: Final = 30.0  # how long refusals may wait in memory: what kill -9 can lose of them
+TICK_S: Final = 1.0
+DRAIN_TICK_S: Final = 0.05
+
+Order = DaemonSettings | Literal["stop"]
+
+
+class Worker:
+    """Which configuration is in force, and which are on their way out."""
+
+    def __init__(self, settings: DaemonSettings, counters: Counters, log: Log, orders: Pipe) -> None:
+        """Open the services; raises what Services raises."""
+        self._counters = counters
+        self._log = log
+        self._orders = orders
+        self._lock = Lock()
+        self._services = Services(settings, counters, log)
+        self._retired: list[Services] = []
+
+    def open_session(self) -> Services:
+        """Return the services in force for a session that begins; it releases them when it ends."""
+        with self._lock:
+            self._services.acquire()
+            return self._services
+
+    def take_orders(self) -> None:
+        """Follow the parent until it says stop or is gone, then end the process."""
+        flushed_at = time.monotonic()
+        while True:
+            try:
+                order = self._orders.recv() if self._orders.poll(TICK_S) else None
+            except (EOFError, OSError):  # the parent is dead; whoever starts a new one wants the socket
+                order = "stop"
+            if order == "stop":
+                self._stop()
+            elif order is not None:
+                self._change(order)
+            self._counters.set("breaker_open", int(self._services.scorer is not None and self._services.scorer.is_open))
+            self._close_retired()
+            if time.monotonic() - flushed_at >= FLUSH_S:
+                flushed_at = time.monotonic()
+                self._services.flush_refusals()
+
+    def _change(self, settings: DaemonSettings) -> None:
+        """Put a new configuration in force for sessions to come; those that run keep theirs."""
+        try:
+            services = Services(settings, self._counters, self._log)
+        except (OSError, StoreError, ValueError) as error:
+            self._log.alert("reload-failed", error=str(error), kept="the configuration before")
+            return
+        with self._lock:
+            self._retired.append(self._services)
+            self._services = services
+        self._counters.add("reloads")
+
+    def _close_retired(self) -> None:
+        for services in [services for services in self._retired if services.is_idle]:
+            self._retired.remove(services)
+            services.close()
+
+    def _stop(self) -> None:
+        """Give open sessions time to end, write what is left, and end the process.
+
+        Not by libmilter's own stop, which takes seconds and breaks off sessions that wait for the next command.
+        """
+        deadline = time.monotonic() + self._services.settings.milter.stop_grace_s
+        while self._counters["sessions"] > 0 and time.monotonic() < deadline:
+            time.sleep(DRAIN_TICK_S)
+        for services in [*self._retired, self._services]:
+            services.close()
+        os._exit(0)
+
+
+def work(settings: DaemonSettings, counters: Counters, log: Log, orders: Pipe) -> None:
+    """Be a worker; never returns. Exit code 1 says that the services could not be opened."""
+    # Ctrl-C and systemd signal the whole group, but stopping is the parent's order; libmilter would stop at once.
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    try:
+        worker = Worker(settings, counters, log, orders)
+    except (OSError, StoreError, ValueError) as error:
+        log.alert("worker-failed", error=str(error))
+        os._exit(1)
+    Thread(target=worker.take_orders, name="orders", daemon=True).start()
+    callbacks.serve(worker.open_session)
+    os._exit(0)
