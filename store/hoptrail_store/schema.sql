@@ -174,6 +174,62 @@ CREATE TABLE refusal (
     PRIMARY KEY (hour_ms, network, host_name)
 ) WITHOUT ROWID;
 
+-- The map of relays, written by `hoptrail nightly`: how each link was used on a closed UTC day. docs/topology.md
+-- defines the figures. All of them merge by addition (min, max, first and last by comparison) over days and hosts.
+--   day        YYYY-MM-DD;  source_name, target_name  as the mail went;  observed  0 where only a stranger's line says so
+--   traversals, messages, looped   a message that passed twice is two traversals; looped ones lie in a loop
+--   delays     how many were dated on both sides; their sum, squares, extremes (whole seconds) and histogram
+--   skewed     delays apart from those: negative, or longer than mail lives
+--   first_s, last_s   when the first and last message that used it were recorded, seconds since 1970
+CREATE TABLE link_day (
+    day TEXT NOT NULL,
+    source_name INTEGER NOT NULL REFERENCES name,
+    target_name INTEGER NOT NULL REFERENCES name,
+    observed INTEGER NOT NULL,
+    traversals INTEGER NOT NULL, messages INTEGER NOT NULL, looped INTEGER NOT NULL,
+    delays INTEGER NOT NULL, sum_s INTEGER NOT NULL, sum_squares INTEGER NOT NULL, min_s INTEGER, max_s INTEGER,
+    under_1 INTEGER NOT NULL, under_5 INTEGER NOT NULL, under_20 INTEGER NOT NULL, under_60 INTEGER NOT NULL,
+    under_240 INTEGER NOT NULL, under_360 INTEGER NOT NULL, under_540 INTEGER NOT NULL, under_720 INTEGER NOT NULL,
+    under_840 INTEGER NOT NULL, under_1020 INTEGER NOT NULL, under_1620 INTEGER NOT NULL, under_2100 INTEGER NOT NULL,
+    under_14400 INTEGER NOT NULL, longer INTEGER NOT NULL, skewed INTEGER NOT NULL,
+    first_s INTEGER NOT NULL,
+    last_s INTEGER NOT NULL,
+    PRIMARY KEY (day, source_name, target_name, observed)
+) WITHOUT ROWID;
+
+-- The same for each relay; its delays are the time from the relay to the host that recorded the message.
+CREATE TABLE relay_day (
+    day TEXT NOT NULL,
+    relay_name INTEGER NOT NULL REFERENCES name,
+    messages INTEGER NOT NULL,
+    delays INTEGER NOT NULL, sum_s INTEGER NOT NULL, sum_squares INTEGER NOT NULL, min_s INTEGER, max_s INTEGER,
+    under_1 INTEGER NOT NULL, under_5 INTEGER NOT NULL, under_20 INTEGER NOT NULL, under_60 INTEGER NOT NULL,
+    under_240 INTEGER NOT NULL, under_360 INTEGER NOT NULL, under_540 INTEGER NOT NULL, under_720 INTEGER NOT NULL,
+    under_840 INTEGER NOT NULL, under_1020 INTEGER NOT NULL, under_1620 INTEGER NOT NULL, under_2100 INTEGER NOT NULL,
+    under_14400 INTEGER NOT NULL, longer INTEGER NOT NULL, skewed INTEGER NOT NULL,
+    first_s INTEGER NOT NULL,
+    last_s INTEGER NOT NULL,
+    PRIMARY KEY (day, relay_name)
+) WITHOUT ROWID;
+CREATE INDEX relay_day_relay ON relay_day (relay_name, day, messages);
+
+-- How often each relay stood how many relays away from the host that recorded the message (0: it was that host).
+CREATE TABLE rank_day (
+    day TEXT NOT NULL,
+    relay_name INTEGER NOT NULL REFERENCES name,
+    rank INTEGER NOT NULL,
+    visits INTEGER NOT NULL,
+    PRIMARY KEY (day, relay_name, rank)
+) WITHOUT ROWID;
+
+-- The figures of a closed day's report, for the reports of later days to compare with.
+--   messages   those whose way could be followed: what shares are shares of;  figures  JSON, as in summary.json
+CREATE TABLE map_day (
+    day TEXT PRIMARY KEY,
+    messages INTEGER NOT NULL,
+    figures TEXT NOT NULL
+) WITHOUT ROWID;
+
 -- Answers of look-ups, until they expire.
 CREATE TABLE lookup (
     key TEXT PRIMARY KEY,
