@@ -1,0 +1,70 @@
+"""A report in the Abuse Reporting Format (RFC 5965, used as RFC 6650 says): three parts, the last one the message.
+
+The standard library cannot give a malformed message back as it came under any of its policies, so the parts are
+joined as bytes and only the outer header passes through it.
+"""
+
+import hashlib
+from email.message import EmailMessage
+from email.utils import format_datetime
+from importlib.metadata import version
+from typing import Final
+
+from hoptrail_reports.abuse.address import addr_spec
+from hoptrail_reports.abuse.mail import POLICY, Content, transfer_encoding
+from hoptrail_reports.abuse.report import Report, statements
+
+MUNGED: Final = "x@munged.invalid"
+"""In place of a hidden recipient, where the grammar wants an address (RFC 2606)."""
+
+
+def content(report: Report) -> Content:
+    """The feedback report: words for a person, fields for a machine, the message."""
+    raw = report.evidence.raw
+    parts = (_words(report), _feedback(report), _original(raw))
+    boundary = _boundary(b"".join(parts))
+    line = b"--" + boundary.encode() + b"\r\n"
+    body = b"".join(line + part + b"\r\n" for part in parts) + line[:-2] + b"--\r\n"
+    fields = (
+        ("Content-Type", f'multipart/report; report-type=feedback-report; boundary="{boundary}"'),
+        ("Content-Transfer-Encoding", transfer_encoding(body)),
+    )
+    return Content(f"FW: {report.subject or ''}", fields, body)
+
+
+def _words(report: Report) -> bytes:
+    part = EmailMessage(policy=POLICY)
+    ip = report.facts.ip
+    opening = f"This is an email abuse report for a message from {ip}, received {format_datetime(report.received_at)}."
+    part.set_content("\n".join((opening, f"Report id: {report.id}", "", *statements(report), "")))
+    del part["MIME-Version"]
+    return part.as_bytes()
+
+
+def _feedback(report: Report) -> bytes:
+    """The second part (RFC 5965 section 3): in ASCII; what is not known, hidden or not ASCII is left out."""
+    sender = addr_spec((report.envelope_from or "").strip("<> "))
+    recipients = map(addr_spec, report.recipients) if report.recipients else (MUNGED,)
+    fields = (
+        ("Feedback-Type", "abuse"),
+        ("User-Agent", f"Hoptrail/{version('hoptrail')}"),
+        ("Version", "1"),
+        ("Original-Mail-From", f"<{sender}>" if sender else None),
+        *(("Original-Rcpt-To", f"<{recipient}>") for recipient in filter(None, recipients)),
+        ("Arrival-Date", format_datetime(report.received_at)),
+        ("Reporting-MTA", f"dns; {report.reporting_mta}"),
+        ("Source-IP", report.facts.ip),
+        ("Source-Port", str(report.source_port) if report.source_port else None),  # RFC 6692
+    )
+    lines = [f"{name}: {value}" for name, value in fields if value and value.isascii() and value.isprintable()]
+    return "\r\n".join(("Content-Type: message/feedback-report", "", *lines, "")).encode("ascii")
+
+
+def _original(raw: bytes) -> bytes:
+    encoding = transfer_encoding(raw)
+    return f"Content-Type: message/rfc822\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n".encode() + raw
+
+
+def _boundary(parts: bytes) -> str:
+    """The same for the same report, and nothing a sender could have written into it: it depends on every byte."""
+    return "hoptrail-" + hashlib.sha256(parts).hexdigest()[:32]
