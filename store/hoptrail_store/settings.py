@@ -5,6 +5,8 @@ from typing import Literal
 
 from hoptrail_tracer.options import option
 
+EVIDENCE_MAX_BYTES = 16_777_216  # no draft can show more, and a reader unpacks it at once
+
 
 @dataclass(frozen=True, slots=True)
 class StoreSettings:
@@ -21,7 +23,7 @@ class StoreSettings:
         262_144,
         "A longer message is kept as evidence only up to this size.",
         at_least=4_096,
-        at_most=16_777_216,
+        at_most=EVIDENCE_MAX_BYTES,
     )
     lock_wait_s: float = option(
         5.0,
