@@ -1,0 +1,159 @@
+"""A chain of Received lines in, a `Trace` out: what each hop is worth, where the mail came from, what is wrong.
+
+No I/O and no clock of its own. Malformed mail raises nothing; only what the site declared can be refused (SiteError).
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from hoptrail_tracer import evidence, judgement
+from hoptrail_tracer.evidence import Evidence
+from hoptrail_tracer.history import History
+from hoptrail_tracer.model import Connection, Hop, Kind, Received, Trace, Trust
+from hoptrail_tracer.names import same_host
+from hoptrail_tracer.origin import find_deeper, find_origin
+from hoptrail_tracer.received import parse
+from hoptrail_tracer.rules import Rule
+from hoptrail_tracer.settings import SiteSettings
+from hoptrail_tracer.sitematch import Site, compile_site
+from hoptrail_tracer.trust import Walk, walk
+
+MAX_LINES = 1000
+"""MTAs give up at 25 to 100 hops and the longest honest chain seen has 34 lines: what stands below is made up."""
+
+
+def trace(
+    received: Sequence[str],
+    *,
+    connection: Connection | None = None,
+    site: SiteSettings = SiteSettings(),
+    fields: Sequence[tuple[str, str]] = (),
+    history: History | None = None,
+    now: datetime | None = None,
+) -> Trace:
+    """The judged chain of one message, newest hop first.
+
+    `received` are the values of its Received fields from the top. `connection` is what our own MTA saw of the client
+    that delivered it. `fields` are all header fields from the top, for the evidence beside Received; where the
+    Received fields are not among them, none counts as added by a host of ours. `now` bounds the dates; without it
+    the newest believed line does. Raises SiteError where the site's declarations cannot be read.
+    """
+    declared = compile_site(site)
+    lines = [parse(value) for value in received[:MAX_LINES]]
+    own = connection is not None and not _records(lines, connection)
+    first_line = 1 if own else 0
+    hops = [_own_hop(connection), *lines] if own and connection is not None else lines
+    if connection is not None and not own:
+        hops[0] = _confirmed(hops[0], connection)
+    walked = walk(hops, declared, observed=connection is not None)
+    found = _believed_evidence(fields, walked, len(hops), first_line, declared)
+    synthetic = _synthetic(found, walked, hops)
+    trusts, anomalies, reasons = judgement.judge(
+        hops, walked, declared, values=received, first_line=first_line, history=history, now=now
+    )
+    delays = _delays(hops)
+    judged = [
+        Hop(hop, trusts[index], delays[index], reasons[index], None if index < first_line else index - first_line)
+        for index, hop in enumerate(hops)
+    ]
+    if synthetic is not None:
+        judged.append(_synthetic_hop(*synthetic))
+    origin = find_origin(
+        judged,
+        walked,
+        declared,
+        anomalies,
+        synthetic=synthetic[0] if synthetic is not None else None,
+        agreed=walked.source is not None and any(item.ip == hops[walked.source].ip for item in found),
+    )
+    return Trace(
+        hops=tuple(judged),
+        origin=origin,
+        anomalies=tuple(anomalies),
+        deeper=find_deeper(judged, origin) if synthetic is None else None,
+        inferred=not declared.declared,
+    )
+
+
+def _records(lines: Sequence[Received], connection: Connection) -> bool:
+    """Whether the newest line already records this very connection."""
+    if not lines or connection.ip is None or lines[0].ip != connection.ip:
+        return False
+    by = lines[0].by
+    return by is None or connection.by is None or same_host(by, connection.by)
+
+
+def _own_hop(connection: Connection | None) -> Received:
+    assert connection is not None
+    return Received(
+        status="parsed",
+        kind=Kind.SUBMISSION if connection.auth else Kind.RELAY,
+        ip=connection.ip,
+        port=connection.port,
+        rdns=connection.rdns,
+        helo=connection.helo,
+        by=connection.by,
+        id=connection.id,
+        envelope_from=connection.envelope_from,
+        auth=connection.auth,
+        tls=connection.tls,
+        date=connection.date,
+    )
+
+
+def _confirmed(line: Received, connection: Connection) -> Received:
+    """The newest line with what the connection itself showed: a client that knows our name may have written the line."""
+    return replace(
+        line,
+        rdns=connection.rdns,
+        helo=connection.helo or line.helo,
+        auth=connection.auth,
+        kind=Kind.SUBMISSION if connection.auth else Kind.RELAY,
+    )
+
+
+def _delays(hops: Sequence[Received]) -> list[float | None]:
+    """Seconds from the next older dated hop to each hop."""
+    delays: list[float | None] = []
+    older: datetime | None = None
+    for hop in reversed(hops):
+        delays.append((hop.date - older).total_seconds() if hop.date is not None and older is not None else None)
+        older = hop.date or older
+    delays.reverse()
+    return delays
+
+
+def _believed_evidence(
+    fields: Sequence[tuple[str, str]], walked: Walk, hops: int, first_line: int, site: Site
+) -> tuple[Evidence, ...]:
+    if not fields:
+        return ()
+    return evidence.believed(
+        evidence.read(fields),
+        lines=hops - first_line,
+        lines_believed=walked.believed - first_line,
+        whole=walked.end is None and site.declared,
+    )
+
+
+def _synthetic(found: Sequence[Evidence], walked: Walk, hops: Sequence[Received]) -> tuple[Rule, Evidence] | None:
+    """A believed field that names the client where no believed line does: a user behind webmail, or a hidden one."""
+    if walked.end is None or walked.end is Rule.AUTHENTICATED:
+        named = {hop.ip for hop in hops}
+        users = [item for item in found if item.originating and item.ip not in named]
+        if users and (walked.end is None or walked.source is None):
+            return Rule.ORIGINATING_FIELD, users[-1]
+    if walked.end in {Rule.UNREADABLE, Rule.NO_ADDRESS}:
+        clients = [item for item in found if not item.originating]
+        if clients:
+            return Rule.CORROBORATED, clients[-1]
+    return None
+
+
+def _synthetic_hop(rule: Rule, item: Evidence) -> Hop:
+    return Hop(
+        Received(status="parsed", kind=Kind.HTTP if item.originating else Kind.RELAY, reason=item.field, ip=item.ip),
+        Trust.TRUSTED,
+        reasons=(rule.says(f"{item.field}, which a believed host added, names {item.ip}"),),
+    )

@@ -1,0 +1,90 @@
+"""Host names as evidence: whether two of them belong to one owner, and whether one means a machine in the world.
+
+Without the public suffix list, which the tracer must not need, the registrable domain is a rule of thumb: the last
+two labels, or the last three below a country's own second level (`co.uk`, `com.br`). Where the rule is wrong it joins
+owners that share a suffix nobody lists here. So a shared domain alone never makes a host trusted.
+"""
+
+import ipaddress
+import re
+from functools import lru_cache
+
+_SECOND_LEVELS = frozenset(
+    "ac ad asn asso co com csiro ed edu firm gen go gob gouv gov govt id ind info lg ltd me mil muni ne net nhs nic nom "
+    "ns off or org plc presse pro res sch school web".split()
+)
+_LOCAL_SUFFIXES = (".local", ".localdomain", ".localhost", ".lan", ".internal", ".intra", ".home", ".invalid", ".corp")
+_DYNAMIC = re.compile(
+    r"(?:^|[.-])(?:[ax]?dsl|dial(?:up|in)?|dyn(?:amic)?|dhcp|pools?|ppp(?:oe)?|cable|cpe|customer|client|user|broadband)"
+    r"\d*(?=[.-])|\d{1,3}[.-]\d{1,3}[.-]\d{1,3}[.-]\d{1,3}"
+)
+MAX_NAME_LENGTH = 255
+"""RFC 1035 section 2.3.4; what is longer is no host name."""
+
+
+@lru_cache(maxsize=16384)
+def registrable(name: str) -> str | None:
+    """The part of a host name that somebody registered, in lower case; None for addresses and unqualified names."""
+    host = canonical(name)
+    if host is None or "." not in host or host.endswith(_LOCAL_SUFFIXES):
+        return None
+    labels = host.split(".")
+    if labels[-1].isdigit():
+        return None
+    country = len(labels[-1]) == len("uk")
+    return ".".join(labels[-3:] if country and labels[-2] in _SECOND_LEVELS else labels[-2:])
+
+
+@lru_cache(maxsize=16384)
+def canonical(name: str) -> str | None:
+    """A host name in lower case without final dot; None where the text is no host name (an address, too long, empty)."""
+    host = name.strip("[]").rstrip(".").lower()
+    if not host or len(host) > MAX_NAME_LENGTH or ":" in host or " " in host:
+        return None
+    return None if _is_dotted_quad(host) else host
+
+
+def same_owner(one: str | None, other: str | None) -> bool:
+    """Whether two host names share their registrable domain; unqualified names only when they are equal."""
+    if not one or not other:
+        return False
+    domain = registrable(one)
+    if domain is not None:
+        return domain == registrable(other)
+    return canonical(one) is not None and canonical(one) == canonical(other)
+
+
+def same_host(one: str | None, other: str | None) -> bool:
+    """Whether two names mean one machine: equal, or equal in their first label and their owner."""
+    if not one or not other:
+        return False
+    first, second = canonical(one), canonical(other)
+    if first is None or second is None:
+        return False
+    return first == second or (first.partition(".")[0] == second.partition(".")[0] and same_owner(first, second))
+
+
+def is_qualified(name: str | None) -> bool:
+    """Whether a name means one machine in the world rather than one in its owner's network."""
+    return name is not None and registrable(name) is not None
+
+
+def is_localhost(name: str | None) -> bool:
+    """Whether a name means the host that uses it."""
+    host = canonical(name) if name else None
+    return host is not None and host.partition(".")[0] in {"localhost", "localhost6"}
+
+
+def looks_dynamic(name: str) -> bool:
+    """Whether a provider gave this name to an access line (the address in it, or a word such as dsl or pool)."""
+    return _DYNAMIC.search(name.lower()) is not None
+
+
+def _is_dotted_quad(text: str) -> bool:
+    if not text[-1].isdigit():
+        return False
+    try:
+        ipaddress.IPv4Address(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,149 @@
+"""Where a message came from: the address that may be reported, and the older one that may only be shown."""
+
+from collections.abc import Sequence
+
+from hoptrail_tracer.addresses import Scope, scope
+from hoptrail_tracer.model import Anomaly, Hop, Origin, Trust
+from hoptrail_tracer.rules import Rule
+from hoptrail_tracer.sitematch import Site
+from hoptrail_tracer.trust import Walk
+
+_BASIS = {
+    Rule.OWN_HOP: ("connection", 0.95),
+    Rule.TOP_LINE: ("top-line", 0.80),
+    Rule.TRUSTED_NETWORK: ("trusted-relay", 0.90),
+    Rule.TRUSTED_HOST: ("trusted-relay", 0.85),
+    Rule.SUBMISSION_HOST: ("submission", 0.90),
+    Rule.FORWARDER: ("forwarded", 0.85),
+    Rule.MAILING_LIST: ("forwarded", 0.85),
+    Rule.FETCH_MARKER: ("fetched", 0.75),
+    Rule.PRIVATE_HANDOFF: ("inferred-relay", 0.65),
+    Rule.OWN_DOMAIN: ("inferred-relay", 0.60),
+    Rule.OWN_NEIGHBOUR: ("inferred-relay", 0.60),
+}
+"""How the writer of the line that names the origin came to be believed, and how far that carries."""
+
+_ORIGINATING_CONFIDENCE = 0.70
+_EVIDENCE_CONFIDENCE = 0.75
+_INSIDE_UNDECLARED_CONFIDENCE = 0.40
+_LOCAL_CONFIDENCE = 0.50
+_CORROBORATION = 0.03
+_SUSPICION = 0.5
+"""What is wrong with the line that names the origin takes away at most half of the confidence."""
+
+_DEEPER_VOUCHED = 0.45
+_DEEPER_CLAIMED = 0.15
+_DEEPER_DECAY = 0.9
+"""Each further hop that only a stranger vouches for costs a tenth."""
+
+
+def find_origin(
+    hops: Sequence[Hop], walked: Walk, site: Site, anomalies: Sequence[Anomaly], *, synthetic: Rule | None, agreed: bool
+) -> Origin:
+    """The origin that may be reported: the address that delivered to the last believed hop.
+
+    `synthetic`: the last hop was made from a believed field. `agreed`: such a field names the same address.
+    """
+    if synthetic is not None:
+        return _from_field(hops, synthetic)
+    if walked.source is None:
+        return _nowhere(hops, walked)
+    hop = hops[walked.source]
+    basis, confidence = _BASIS[walked.via]
+    reasons = [*hop.reasons]
+    if walked.handed_in:
+        basis = "submission"
+    elif walked.end is Rule.LOCAL_PICKUP:
+        basis, confidence = "local", min(confidence, _LOCAL_CONFIDENCE)
+        reasons += hops[walked.believed - 1].reasons
+    elif _is_inside(hop, walked, site):
+        basis = "inside"
+        confidence = confidence if site.declared else min(confidence, _INSIDE_UNDECLARED_CONFIDENCE)
+        reasons.append("inside: the address is the site's own or private, so the mail began inside")
+    if agreed:
+        confidence = min(confidence + _CORROBORATION, 0.99)
+        reasons.append(Rule.CORROBORATED.says(f"a field that a believed host added names {hop.received.ip} too"))
+    against = max((anomaly.weight for anomaly in anomalies if anomaly.hop == walked.source), default=0.0)
+    return Origin(
+        ip=hop.received.ip,
+        name=hop.received.rdns,
+        trust=hop.trust,
+        confidence=round(confidence * (1 - against * _SUSPICION), 2),
+        basis=basis,
+        reasons=tuple(reasons),
+        hop=walked.source,
+    )
+
+
+def find_deeper(hops: Sequence[Hop], origin: Origin) -> Origin | None:
+    """The oldest address below the origin that nothing contradicts, with its confidence; None where there is none.
+
+    It is looked for in the vouched hops first; a claimed one is shown only where none is vouched.
+    """
+    if origin.hop is None or origin.basis in {"inside", "local"}:
+        return None
+    below = []
+    for index in range(origin.hop + 1, len(hops)):
+        if hops[index].trust is Trust.FORGED:
+            break
+        if scope(hops[index].received.ip) is Scope.GLOBAL and hops[index].received.ip != origin.ip:
+            below.append(index)
+    vouched = [index for index in below if hops[index].trust is Trust.VOUCHED]
+    if not below:
+        return None
+    index, base = (vouched[-1], _DEEPER_VOUCHED) if vouched else (below[-1], _DEEPER_CLAIMED)
+    steps = index - origin.hop - 1
+    return Origin(
+        ip=hops[index].received.ip,
+        name=hops[index].received.rdns if hops[index].trust is Trust.VOUCHED else None,
+        trust=hops[index].trust,
+        confidence=round(base * _DEEPER_DECAY**steps, 2),
+        basis=hops[index].trust.value,
+        reasons=(
+            "named by a line that no host of the site wrote: to be shown, not to be reported",
+            *hops[index].reasons,
+        ),
+        hop=index,
+    )
+
+
+def _is_inside(hop: Hop, walked: Walk, site: Site) -> bool:
+    if walked.end is None:
+        return True
+    ip = hop.received.ip
+    return scope(ip) in {Scope.LOOPBACK, Scope.PRIVATE} or site.internal.has(ip, None)
+
+
+def _from_field(hops: Sequence[Hop], rule: Rule) -> Origin:
+    index = len(hops) - 1
+    hop = hops[index]
+    originating = rule is Rule.ORIGINATING_FIELD
+    return Origin(
+        ip=hop.received.ip,
+        name=None,
+        trust=hop.trust,
+        confidence=_ORIGINATING_CONFIDENCE if originating else _EVIDENCE_CONFIDENCE,
+        basis="originating-field" if originating else "evidence",
+        reasons=hop.reasons,
+        hop=index,
+    )
+
+
+def _nowhere(hops: Sequence[Hop], walked: Walk) -> Origin:
+    """No address: say why, and by whose word."""
+    last = hops[walked.believed - 1] if walked.believed else None
+    basis = {
+        Rule.UNREADABLE: "unreadable",
+        Rule.NO_ADDRESS: "no-address",
+        Rule.LOCAL_PICKUP: "local",
+        Rule.AUTHENTICATED: "submission",
+        Rule.SUBMISSION_HOST: "submission",
+    }
+    return Origin(
+        ip=None,
+        name=None,
+        trust=last.trust if last is not None else Trust.CLAIMED,
+        confidence=0.0,
+        basis=basis.get(walked.end, "none") if walked.end is not None else ("local" if last is not None else "none"),
+        reasons=last.reasons if last is not None else ("the message has no Received line",),
+    )

@@ -1,0 +1,268 @@
+"""The walk from the newest line to the first stranger: which lines were written by hosts that do not forge.
+
+The class of a line is the class of the host that wrote it, and that host is the client which the line above names. So
+each believed line decides about the next older one, and the first client that no rule admits ends the walk: its
+address is the origin, and all that stands below is its own word.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from hoptrail_tracer.addresses import Scope, near, scope
+from hoptrail_tracer.model import Kind, Received, Trust
+from hoptrail_tracer.names import (
+    canonical,
+    is_localhost,
+    is_qualified,
+    looks_dynamic,
+    registrable,
+    same_host,
+    same_owner,
+)
+from hoptrail_tracer.rules import Rule
+from hoptrail_tracer.sitematch import Site
+
+_HANDED_ON = frozenset({Kind.INTERNAL, Kind.MAPI, Kind.SCANNER})
+_UNCONFIRMED = ("qmail", "microsoft", "exchange", "domino", "imail", "xmail", "communigate")
+"""Software that writes a reverse name without resolving it back, or none: anybody can have such a name."""
+
+_NEAR_V4_BITS = 24
+_NEAR_V6_BITS = 32
+"""How close two machines of one owner stand: Exchange Online spreads one region over a /32."""
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """How far the chain is believed.
+
+    `believed` counts the hops from the top whose writers are believed. `source` is the index of the hop whose client is
+    the origin, None where no believed line names one. `end` is the rule that ended the walk, None when every line was
+    believed and the last client too. `handed_in` tells that a user of a believed host is the origin.
+    """
+
+    believed: int
+    source: int | None
+    end: Rule | None
+    via: Rule  # the rule by which the writer of the line `source` came to be believed
+    reasons: tuple[tuple[str, ...], ...]  # one for each believed hop
+    observed: bool
+    handed_in: bool
+
+
+@dataclass(slots=True)
+class _Path:
+    """Where the walk stands: what the host that wrote the present line is known by."""
+
+    via: Rule
+    domains: set[str] | None  # of hosts believed to be one site's own; None where only declarations count
+    source: int | None = None
+    source_via: Rule = Rule.TOP_LINE
+    behind_msa: bool = False
+    reasons: list[tuple[str, ...]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    rule: Rule
+    sentence: str
+    admits: bool
+
+
+def walk(hops: Sequence[Received], site: Site, *, observed: bool) -> Walk:
+    """How far a chain (newest first) may be believed. `observed`: its first hop is our own MTA's connection."""
+    path = _Path(Rule.OWN_HOP if observed else Rule.TOP_LINE, None if site.declared else set())
+    path.source_via = path.via
+    end: Rule | None = None
+    handed_in = False
+    older = _next_parsed(hops)
+    for index, received in enumerate(hops):
+        if path.domains is not None and received.status == "parsed":
+            _learn_domain(path.domains, received)
+        verdict = _judge(received, older[index], site, path)
+        path.reasons.append((verdict.rule.says(verdict.sentence),))
+        if received.ip is not None and received.kind is not Kind.FETCH and not _is_same_host_again(received, path):
+            path.source, path.source_via = index, path.via
+        if not verdict.admits:
+            end = verdict.rule
+            handed_in = verdict.rule in {Rule.AUTHENTICATED, Rule.SUBMISSION_HOST}
+            break
+        _step(path, verdict, site)
+    if end in {Rule.UNREADABLE, Rule.NO_ADDRESS}:
+        path.source = None
+    return Walk(len(path.reasons), path.source, end, path.source_via, tuple(path.reasons), observed, handed_in)
+
+
+def _step(path: _Path, verdict: _Verdict, site: Site) -> None:
+    """Move on to the client that was admitted."""
+    match verdict.rule:
+        case Rule.FETCH_MARKER:
+            path.via, path.source, path.behind_msa = Rule.FETCH_MARKER, None, False
+            path.domains = None if site.declared else set()
+        case Rule.FORWARDER | Rule.MAILING_LIST:
+            path.via, path.domains = verdict.rule, set()
+        case Rule.TRUSTED_NETWORK | Rule.TRUSTED_HOST:
+            path.via, path.domains = verdict.rule, None
+        case Rule.SUBMISSION_HOST:
+            path.via, path.behind_msa = verdict.rule, True
+        case Rule.PRIVATE_HANDOFF | Rule.OWN_DOMAIN | Rule.OWN_NEIGHBOUR:
+            path.via = verdict.rule if path.via not in {Rule.FORWARDER, Rule.MAILING_LIST} else path.via
+        case _:
+            pass
+
+
+def _judge(received: Received, older: Received | None, site: Site, path: _Path) -> _Verdict:
+    """Whether the host that handed the mail to the writer of this line is believed as well."""
+    if received.status == "unparseable":
+        return _Verdict(Rule.UNREADABLE, "a believed host's line cannot be read; nothing below counts", admits=False)
+    if received.kind is Kind.FETCH:
+        return _Verdict(Rule.FETCH_MARKER, "fetched from a mailbox, whose host wrote the next line", admits=True)
+    if received.status == "skipped" or received.kind is Kind.LOCAL or received.ip is None:
+        return _judge_without_address(received, older, path)
+    if scope(received.ip) is Scope.LOOPBACK:
+        return _Verdict(Rule.LOOPBACK, f"{received.ip} is the host itself", admits=True)
+    return (
+        _judge_handed_in(received, site, path)
+        or _judge_declared(received, older, site)
+        or _judge_undeclared(received, older, path)
+        or _stranger(received, path)
+    )
+
+
+def _judge_without_address(received: Received, older: Received | None, path: _Path) -> _Verdict:
+    if received.kind is Kind.LOCAL and _is_foreign(received, older):
+        sentence = f"{received.by or 'the host'} took the mail from a local user, who brought along what stands below"
+        return _Verdict(Rule.LOCAL_PICKUP, sentence, admits=False)
+    if received.status == "skipped" or received.kind in _HANDED_ON or received.kind is Kind.LOCAL:
+        return _Verdict(Rule.SAME_HOST, "a step on the same host, or inside one provider", admits=True)
+    if received.kind in {Kind.HTTP, Kind.SUBMISSION} or received.auth:
+        return _Verdict(Rule.AUTHENTICATED, "a user handed the mail in; the line names no address", admits=False)
+    if is_localhost(received.rdns or received.helo):
+        return _Verdict(Rule.LOOPBACK, "the client is the host itself", admits=True)
+    client = received.rdns or received.helo
+    inside = path.domains is not None and client is not None and registrable(client) in path.domains
+    if inside and older is not None and same_host(older.by, client):
+        return _Verdict(Rule.OWN_DOMAIN, f"{client} belongs to the same site and wrote the next line", admits=True)
+    return _Verdict(Rule.NO_ADDRESS, "the line names no address for the client that delivered", admits=False)
+
+
+def _judge_handed_in(received: Received, site: Site, path: _Path) -> _Verdict | None:
+    if path.behind_msa:
+        sentence = f"{received.ip} handed the mail to a declared submission host"
+        return _Verdict(Rule.SUBMISSION_HOST, sentence, admits=False)
+    by_user = received.auth is not None or received.kind in {Kind.SUBMISSION, Kind.HTTP}
+    if by_user and not site.trusted.has(received.ip, _confirmed_name(received)):
+        sentence = f"{received.ip} proved to be a user of {received.by or 'the host that wrote this line'}"
+        return _Verdict(Rule.AUTHENTICATED, f"{sentence}: a user's own lines may say anything", admits=False)
+    return None
+
+
+def _judge_declared(received: Received, older: Received | None, site: Site) -> _Verdict | None:
+    ip, name = received.ip, _confirmed_name(received)
+    entry = site.trusted.match(ip, name)
+    if entry is not None and entry.excludes:
+        return _Verdict(Rule.EXCLUDED, f"{ip} is excluded by {entry.text!r}", admits=False)
+    if site.msas.has(ip, name) and (entry is not None or not site.declared):
+        return _Verdict(Rule.SUBMISSION_HOST, f"{ip} is a declared submission host", admits=True)
+    if entry is not None:
+        if entry.version:
+            return _Verdict(Rule.TRUSTED_NETWORK, f"{ip} lies in {entry.text}", admits=True)
+        return _judge_named(received, older, site, entry.text)
+    for rule, hosts in ((Rule.FORWARDER, site.forwarders), (Rule.MAILING_LIST, site.lists)):
+        entry = hosts.match(ip, name)
+        if entry is not None and not entry.excludes:
+            return _Verdict(rule, f"{name or ip} fits {entry.text}: looked past", admits=True)
+    return None
+
+
+def _judge_named(received: Received, older: Received | None, site: Site, declared: str) -> _Verdict:
+    """A host believed by its name must also go by such a name in its own line."""
+    name = received.rdns
+    by = older.by if older is not None else None
+    if by is None or not is_qualified(by) or site.is_own_name(by) or same_owner(by, name):
+        return _Verdict(Rule.TRUSTED_HOST, f"{name} fits {declared}", admits=True)
+    sentence = f"possible forgery: {by} is not among the declared hosts, though {name} ({declared}) delivered its line"
+    return _Verdict(Rule.UNDECLARED_RECEIVER, sentence, admits=False)
+
+
+def _judge_undeclared(received: Received, older: Received | None, path: _Path) -> _Verdict | None:
+    """What the top of the chain itself tells of the site's own relays; asked only where nothing was declared."""
+    domains = path.domains
+    if domains is None:
+        return None
+    ip, by = received.ip, older.by if older is not None else None
+    if scope(ip) is Scope.PRIVATE:
+        if by is None or not is_qualified(by) or registrable(by) in domains or same_owner(by, received.rdns):
+            return _Verdict(Rule.PRIVATE_HANDOFF, f"{ip} is an address of the site's own network", admits=True)
+        sentence = f"{ip} is private, yet {by} claims to have written the next line; an MX behind NAT must be declared"
+        return _Verdict(Rule.DECLARE_BEHIND_NAT, sentence, admits=False)
+    name = _confirmed_name(received)
+    if name is not None and by is not None and same_host(by, name) and _is_central(name, received.by, domains):
+        sentence = f"{name} stands in the domain of {received.by} and wrote the next line"
+        return _Verdict(Rule.OWN_DOMAIN, sentence, admits=True)
+    if older is not None and _is_neighbour(received, older, domains):
+        return _Verdict(Rule.OWN_NEIGHBOUR, f"{ip} stands beside {received.by_ip} and wrote the next line", admits=True)
+    return None
+
+
+def _stranger(received: Received, path: _Path) -> _Verdict:
+    known = f"{received.ip} ({received.rdns})" if received.rdns else f"{received.ip}"
+    what = "not declared" if path.domains is None else "not of this site"
+    return _Verdict(Rule.FIRST_STRANGER, f"{known} is {what}: what stands below is its own word", admits=False)
+
+
+def _confirmed_name(received: Received) -> str | None:
+    """The client's name, if the writer's software looks a name up and resolves it back."""
+    if received.rdns is None:
+        return None
+    software = (received.software or "").lower()
+    return None if software.startswith(_UNCONFIRMED) else received.rdns
+
+
+def _is_central(name: str, by: str | None, domains: set[str]) -> bool:
+    """Whether a host of a site's domain is a relay rather than a customer: its name stands no deeper than the writer's."""
+    writer = canonical(by) if by else None
+    host = canonical(name)
+    if writer is None or host is None or registrable(host) not in domains or looks_dynamic(host):
+        return False
+    parent = host.partition(".")[2]
+    return f".{writer.partition('.')[2]}".endswith(f".{parent}")
+
+
+def _is_neighbour(received: Received, older: Received, domains: set[str]) -> bool:
+    """Whether a client names itself after the site, stands beside the writer, and wrote the next line as itself.
+
+    HELO and the next line are the client's word; only the address is the writer's. So all three must agree, and it
+    takes a writer that gives its own address (Exchange does).
+    """
+    named_after_site = received.helo is not None and registrable(received.helo) in domains
+    beside = near(received.ip, received.by_ip, v4_bits=_NEAR_V4_BITS, v6_bits=_NEAR_V6_BITS)
+    return named_after_site and beside and (older.by_ip == received.ip or same_host(older.by, received.helo))
+
+
+def _is_foreign(received: Received, older: Received | None) -> bool:
+    """Whether the line below a local pick-up was written elsewhere: then the local user brought it along."""
+    if older is None or older.by is None or is_localhost(older.by):
+        return False
+    return received.by is not None and not same_host(older.by, received.by)
+
+
+def _is_same_host_again(received: Received, path: _Path) -> bool:
+    """Whether a loopback address stands for a host whose real address a newer line gave."""
+    return path.source is not None and scope(received.ip) is Scope.LOOPBACK
+
+
+def _learn_domain(domains: set[str], received: Received) -> None:
+    domain = registrable(received.by) if received.by else None
+    if domain is not None:
+        domains.add(domain)
+
+
+def _next_parsed(hops: Sequence[Received]) -> list[Received | None]:
+    """For each hop the next older one that could be read and names a relay."""
+    found: list[Received | None] = []
+    older: Received | None = None
+    for hop in reversed(hops):
+        found.append(older)
+        older = hop if hop.status == "parsed" else older
+    found.reverse()
+    return found
