@@ -1,6 +1,6 @@
 from datetime import UTC, datetime, timedelta
 
-from hoptrail_tracer.model import Hop, Origin, Received, Trace, Trust
+from hoptrail_tracer.model import Hop, Received, Trust
 from hoptrail_tracer.path import MAX_STEPS, relay_path
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -12,19 +12,15 @@ def hop(by, *, ip=None, rdns=None, helo=None, trust=Trust.OBSERVED, at=0, status
 
 
 def names(*newest_first):
-    return [step.relay for step in relay_path(trace(*newest_first))]
-
-
-def trace(*newest_first):
-    return Trace(newest_first, Origin(None, None, Trust.CLAIMED, 0.0, "none"))
+    return [step.relay for step in relay_path(newest_first)]
 
 
 def test_path_runs_oldest_first_and_its_delays_are_between_neighbours():
     way = relay_path(
-        trace(
+        [
             hop("mx.example.org", ip="192.0.2.7", rdns="Out.Example.NET.", at=90),
             hop("out.example.net", ip="198.51.100.1", trust=Trust.CLAIMED, at=30),
-        )
+        ]
     )
     assert [step.relay for step in way] == ["[198.51.100.1]", "out.example.net", "mx.example.org"]
     assert way[2].seconds_since(way[1]) == 60
@@ -86,9 +82,9 @@ def test_lines_that_cannot_be_read_are_passed_over():
 
 
 def test_an_empty_chain_has_no_path():
-    assert relay_path(trace()) == ()
+    assert relay_path([]) == ()
 
 
 def test_a_path_is_bounded_whatever_the_chain():
     chain = [hop(f"h{i}.example.net", ip=f"198.51.100.{i % 250}", trust=Trust.CLAIMED) for i in range(500)]
-    assert len(relay_path(trace(*chain))) == MAX_STEPS + 1
+    assert len(relay_path(chain)) == MAX_STEPS + 1

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from hoptrail_tracer.model import Hop, Received, Trace, Trust
+from hoptrail_tracer.model import Hop, Received, Trust
 
 MAX_STEPS = 64
 """More relays than this no mail has: Postfix's hopcount_limit is 50, Sendmail's MaxHopCount 25."""
@@ -37,12 +37,12 @@ class Step:
         return round((self.at - earlier.at).total_seconds())
 
 
-def relay_path(trace: Trace) -> tuple[Step, ...]:
-    """The relays a message passed, oldest first; empty where nothing can be named.
+def relay_path(newest_first: Sequence[Hop]) -> tuple[Step, ...]:
+    """The relays a message passed, oldest first, out of the hops of its trace; empty where nothing can be named.
 
     Forged hops and all that stands below them are left out, and so are lines that were skipped or cannot be read.
     """
-    hops = _believable(trace.hops)
+    hops = _believable(newest_first)
     if not hops:
         return ()
     newest = hops[0]

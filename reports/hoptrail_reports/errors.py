@@ -1,0 +1,13 @@
+"""What can go wrong with the reports, by what a caller can do about it."""
+
+
+class ReportError(Exception):
+    """Any failure of the reports; the message says what to do."""
+
+
+class AlreadyRunningError(ReportError):
+    """Another nightly job is at work: nothing is wrong, and nothing was done."""
+
+
+class OpenDayError(ReportError):
+    """The day asked for is not over yet."""
