@@ -230,6 +230,53 @@ CREATE TABLE map_day (
     figures TEXT NOT NULL
 ) WITHOUT ROWID;
 
+-- Spam of a closed UTC day, folded by the address it came from, and what became of it: `hoptrail abuse list`.
+--   id          DAY-DIGEST, the same when the day is folded again;  ip  '' where no address was found
+--   objection   '' where the address may be reported, else a code of docs/abuse.md;  why  the same in words
+--   state       'refused' (there is an objection), 'waiting' (to be tried again the next night), 'unknown' (no contact),
+--               'barred' (none that may be written to), 'capped', 'expired', 'drafted';  detail  the state in words
+--   sample      id of the message that a draft shows;  campaign  digest of what its subject has in common with others
+--   facts       JSON of what was looked up about the address, or NULL;  deeper  an older address, only to be shown
+CREATE TABLE abuse_case (
+    id TEXT PRIMARY KEY,
+    day TEXT NOT NULL,
+    ip TEXT NOT NULL,
+    objection TEXT NOT NULL,
+    why TEXT,
+    state TEXT NOT NULL,
+    detail TEXT,
+    messages INTEGER NOT NULL,
+    first_ms INTEGER NOT NULL,
+    last_ms INTEGER NOT NULL,
+    points REAL,
+    sample TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    campaign TEXT NOT NULL,
+    facts TEXT,
+    deeper TEXT
+) WITHOUT ROWID;
+CREATE INDEX abuse_case_day ON abuse_case (day, state);
+
+-- Reports for a person to read. One a contact, address and day.
+--   state      'draft', 'approved' or 'dismissed';  reason  why a person decided so
+--   form       'spamcop' or 'arf': what `hoptrail abuse show` prints unless told otherwise
+--   report     JSON of all that a form needs but the message;  evidence  the message as shown, deflated
+CREATE TABLE abuse_draft (
+    id TEXT PRIMARY KEY,
+    case_id TEXT NOT NULL REFERENCES abuse_case ON DELETE CASCADE,
+    day TEXT NOT NULL,
+    ip TEXT NOT NULL,
+    contact TEXT NOT NULL,
+    form TEXT NOT NULL,
+    state TEXT NOT NULL,
+    reason TEXT,
+    created_ms INTEGER NOT NULL,
+    decided_ms INTEGER,
+    report TEXT NOT NULL,
+    evidence BLOB NOT NULL,
+    UNIQUE (day, ip, contact)
+);
+
 -- Answers of look-ups, until they expire.
 CREATE TABLE lookup (
     key TEXT PRIMARY KEY,
