@@ -1,7 +1,7 @@
 """What look-ups remember: text under a kind and a key, until it expires. Negative answers are values like any other.
 
-`MemoryCache` serves one process. A cache that outlives it (`hoptrail_store.cache.StoreCache`) needs only the two methods
-of `Cache`; both are called from the event loop and must answer in well under a millisecond.
+`MemoryCache` serves one process. A cache that outlives it (`hoptrail_store.cache.StoreCache`) needs only the two
+methods of `Cache`; both are called from the event loop and must answer in well under a millisecond.
 """
 
 import time
