@@ -10,9 +10,9 @@ from email.utils import format_datetime
 from importlib.metadata import version
 from typing import Final
 
-from hoptrail_reports.abuse.address import addr_spec
 from hoptrail_reports.abuse.mail import POLICY, Content, transfer_encoding
 from hoptrail_reports.abuse.report import Report, statements
+from hoptrail_tracer.lookups.mailaddr import parse_mail_address
 
 MUNGED: Final = "x@munged.invalid"
 """In place of a hidden recipient, where the grammar wants an address (RFC 2606)."""
@@ -43,8 +43,8 @@ def _words(report: Report) -> bytes:
 
 def _feedback(report: Report) -> bytes:
     """The second part (RFC 5965 section 3): in ASCII; what is not known, hidden or not ASCII is left out."""
-    sender = addr_spec((report.envelope_from or "").strip("<> "))
-    recipients = map(addr_spec, report.recipients) if report.recipients else (MUNGED,)
+    sender = parse_mail_address((report.envelope_from or "").strip("<> "))
+    recipients = map(parse_mail_address, report.recipients) if report.recipients else (MUNGED,)
     fields = (
         ("Feedback-Type", "abuse"),
         ("User-Agent", f"Hoptrail/{version('hoptrail')}"),

@@ -29,21 +29,24 @@ class Evidence:
     munged: bool = True
 
 
-def prepare(raw: bytes, recipients: Sequence[str], *, size_bytes: int, limit_bytes: int, whole: bool) -> Evidence:
-    """The evidence for one report; `size_bytes` is how long the message was when it came.
+def prepare(
+    raw: bytes, recipients: Sequence[str], *, limit_bytes: int, cut_from_bytes: int | None = None, munged: bool = True
+) -> Evidence:
+    """The evidence for one report; `cut_from_bytes` is the message's size where `raw` is only its beginning.
 
-    `whole` leaves the recipients readable. Where a second reading still finds a recipient, the body is left out; where
-    that does not help, everything is.
+    Where a second reading still finds a recipient in what is munged, the body is left out; where that does not help,
+    everything is.
     """
     notes = []
     text = _LINE_END.sub(b"\r\n", raw.replace(b"\0", b""))
     if b"\0" in raw:
         notes.append(f"{counted(raw.count(0), 'NUL byte')} left out.")
     text = _within_lines(text)
-    if len(text) > limit_bytes or len(raw) < size_bytes:
+    if len(text) > limit_bytes or cut_from_bytes is not None:
+        size_bytes = cut_from_bytes or len(raw)
         text = _cut(text, limit_bytes, size_bytes)
         notes.append(f"The message had {size_bytes:,} bytes; the end is left out.")
-    if whole:
+    if not munged:
         return Evidence(text, tuple(notes), munged=False)
     notes.insert(0, "Recipients are shown as 'x'.")
     text = munge(text, recipients)

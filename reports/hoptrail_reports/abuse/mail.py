@@ -4,15 +4,17 @@ Values come from outside, so each passes through the standard library's header c
 encode the rest; bodies are spliced below as bytes, because evidence must stand as it came.
 """
 
+import socket
 from dataclasses import dataclass
-from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from typing import Final
 
 from hoptrail_reports.abuse.report import Report
+from hoptrail_reports.abuse.settings import AbuseSettings
 from hoptrail_reports.shown import shown
+from hoptrail_tracer.settings import SiteSettings
 
 SUBJECT_MAX: Final = 150
 POLICY: Final = SMTP.clone(max_line_length=78)
@@ -34,14 +36,18 @@ def finished(report: Report, content: Content, *, sender: str) -> bytes:
     header["To"] = Address(addr_spec=report.contact.address)
     header["Reply-To"] = Address(addr_spec=sender)
     header["Subject"] = shown(content.subject, SUBJECT_MAX)
-    if isinstance(report.created_at, datetime):
-        header["Date"] = report.created_at
+    header["Date"] = report.created_at
     header["Message-ID"] = f"<{report.id}@{sender.rpartition('@')[2]}>"
     header["Auto-Submitted"] = "auto-generated"
     header["MIME-Version"] = "1.0"
     for name, value in content.fields:
         header[name] = value
     return b"".join(POLICY.fold_binary(name, value) for name, value in header.items()) + b"\r\n" + content.body
+
+
+def sender_of(settings: AbuseSettings, site: SiteSettings) -> str:
+    """The address reports come from: the one configured, else the postmaster of this host."""
+    return settings.reporter or f"postmaster@{site.hostname or socket.getfqdn()}"
 
 
 def transfer_encoding(body: bytes) -> str:

@@ -28,13 +28,13 @@ class Report:
     reporting_mta: str
     reasons: tuple[str, ...]
     evidence: Evidence
+    created_at: datetime
     written_by: str | None = None  # the declared relay whose line names the source; None for our own server
     source_port: int | None = None
     helo: str | None = None
     envelope_from: str | None = None
     subject: str | None = None
     recipients: tuple[str, ...] = ()  # only for a contact that wants them whole
-    created_at: datetime | None = None
 
 
 def statements(report: Report) -> list[str]:

@@ -1,23 +1,16 @@
 """How abuse reports are drafted. Nothing here sends anything."""
 
-import ipaddress
 from dataclasses import dataclass
-from typing import Final
+from typing import Literal
 
+from hoptrail_tracer.lookups.mailaddr import parse_mail_address
 from hoptrail_tracer.options import option
-
-FORMS: Final = ("spamcop", "arf")
-"""The forms a draft can take: a text mail without attachments, and RFC 5965's feedback report."""
+from hoptrail_tracer.sitematch import host_list
 
 
-def _check_form(value: object) -> None:
-    if value not in FORMS:
-        raise ValueError(f"write one of {', '.join(FORMS)}")
-
-
-def _check_networks(value: object) -> None:
-    for text in value if isinstance(value, (list, tuple)) else ():
-        ipaddress.ip_network(str(text))
+def _check_address(text: str) -> None:
+    if text and parse_mail_address(text) is None:
+        raise ValueError(f"{text!r} is no plain mail address: write it as in 'abuse-reports@example.org'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +22,11 @@ class AbuseSettings:
         "",
         "The address reports come from and that a person reads the answers of. Empty: postmaster at this host's name.",
         example='"abuse-reports@example.org"',
+        check=_check_address,
     )
-    form: str = option(
+    form: Literal["spamcop", "arf"] = option(
         "spamcop",
         "The form of a draft: 'spamcop' (a text mail without attachments) or 'arf' (RFC 5965, which machines read).",
-        check=_check_form,
     )
     arf_contacts: tuple[str, ...] = option(
         (), "Contacts (address or domain) that get ARF whatever `form` says.", example='["abuse@isp.example.net"]'
@@ -54,9 +47,9 @@ class AbuseSettings:
     )
     never_report: tuple[str, ...] = option(
         (),
-        "Networks (CIDR or address) nothing is ever drafted about, besides your own, your forwarders and your lists.",
+        "Networks, addresses or host names nothing is ever drafted about, besides your own, your forwarders and lists.",
         example='["198.51.100.0/24"]',
-        check=_check_networks,
+        check=host_list,
     )
     min_points: float = option(
         0.0,
@@ -73,6 +66,11 @@ class AbuseSettings:
     drafts_per_contact: int = option(20, "At most this many drafts for one contact and day.", at_least=1)
     contact_lookups: int = option(
         2_000, "At most this many origins are looked up in a night; the rest wait for the next.", at_least=0
+    )
+    keep_days: int = option(
+        90,
+        "Days after which cases and drafts are deleted, and the evidence in them with them; 0 keeps them for ever.",
+        at_least=0,
     )
     evidence_max_bytes: int = option(
         65_536,

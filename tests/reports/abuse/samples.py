@@ -33,7 +33,7 @@ SPAM = (
 
 
 def report(raw: bytes = SPAM, *, limit_bytes: int = 65_536, whole: bool = False, **changes: object) -> Report:
-    shown = evidence.prepare(raw, [VICTIM], size_bytes=len(raw), limit_bytes=limit_bytes, whole=whole)
+    shown = evidence.prepare(raw, [VICTIM], limit_bytes=limit_bytes, munged=not whole)
     made = Report(
         id="20261120-abcdefgh",
         contact=Contact("abuse@comcast.net", "rdap", 0.9, "67.160.0.0/11", "Comcast"),

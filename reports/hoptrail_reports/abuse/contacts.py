@@ -1,0 +1,59 @@
+"""Which of an address's contacts gets the report. Contacts come from outside and are checked here once more."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from hoptrail_reports.abuse.settings import AbuseSettings
+from hoptrail_tracer.lookups.mailaddr import is_registrys, parse_mail_address
+from hoptrail_tracer.model import Contact, ContactAnswer
+from hoptrail_tracer.names import same_owner
+
+State = Literal["found", "unknown", "failed", "barred"]
+"""`failed` is asked again the next night; `unknown` and `barred` wait for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The contact to write to, or why there is none."""
+
+    state: State
+    contact: Contact | None = None
+    detail: str | None = None
+
+
+def choose(answer: ContactAnswer, settings: AbuseSettings, own_domains: tuple[str, ...] = ()) -> Choice:
+    """The best contact that may be written to. A look-up that failed never is "no contact"."""
+    if answer.state == "failed":
+        return Choice("failed", detail=answer.detail or "the look-up failed")
+    if answer.state == "refused":
+        return Choice("barred", detail=answer.detail or "the address is not asked about")
+    barred = []
+    for contact in sorted(answer.contacts, key=lambda contact: -contact.confidence):
+        address = parse_mail_address(contact.address)
+        if address is None:
+            barred.append("a contact that is no plain mail address")
+        elif is_registrys(address):
+            barred.append(f"{address}: a registry's own")
+        elif among(address, settings.do_not_mail):
+            barred.append(f"{address}: on the do-not-mail list")
+        elif any(same_owner(address.rpartition("@")[2], domain) for domain in own_domains):
+            barred.append(f"{address}: our own domain")
+        else:
+            return Choice("found", replace(contact, address=address))
+    if barred:
+        return Choice("barred", detail="; ".join(barred))
+    return Choice("unknown", detail=answer.detail or "nobody publishes a contact")
+
+
+def among(address: str, listed: tuple[str, ...]) -> bool:
+    """Whether an address, its domain, or a domain above that is listed."""
+    wanted = {entry.strip().lower().lstrip("@.") for entry in listed}
+    labels = address.lower().rpartition("@")[2].split(".")
+    return not wanted.isdisjoint({address.lower(), *(".".join(labels[place:]) for place in range(len(labels)))})
+
+
+def form_for(address: str, settings: AbuseSettings) -> str:
+    """The form that a contact gets: "spamcop" or "arf"."""
+    if among(address, settings.text_contacts):
+        return "spamcop"
+    return "arf" if among(address, settings.arf_contacts) else settings.form
