@@ -89,7 +89,7 @@ _ZONES = {
 
 _TIME = r"(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,](?P<fraction>\d{1,9}))?)?(?:\ ?(?P<half>[AaPp])[Mm]\b)?"
 _ZONE = r"(?:\ ?\(?(?P<zone>(?:GMT|UTC?)?[-+]\d{1,2}:?\d{0,3}\b|[A-Z]{1,4}\b))?"
-_START = r"(?<![^\s;(,])(?:[^\W\d_]{2,9}\.?(?:\ ?,\ ?|\ ))?"
+_START = r"(?<![^\s;(),\0])(?:[^\W\d_]{2,9}\.?(?:\ ?,\ ?|\ ))?"
 
 # Outside of these a date is an invention, and its neighbours could not be reckoned with in every zone.
 _FIRST_YEAR, _LAST_YEAR = 1970, 9998

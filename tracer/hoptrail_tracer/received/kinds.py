@@ -1,39 +1,48 @@
-"""What sort of step a line records, and why it is no handover between hosts where it is none."""
+"""Why a line is no handover between hosts, where it is none: it has no address, or speaks of a step inside one host."""
 
 import re
 
 from hoptrail_tracer.model import Kind
 from hoptrail_tracer.received.clauses import Clauses
-from hoptrail_tracer.received.peer import Peer
+from hoptrail_tracer.received.names import same_domain
+from hoptrail_tracer.received.peer import Layout, Peer
+from hoptrail_tracer.received.writer import Writer
 
-_FETCH = re.compile(r"\((?:fetchmail|getmail|mpop)|^(?:POP3?|IMAP|KPOP|ETRN|ODMR)", re.IGNORECASE)
-_SCANNER = re.compile(r"amavis|qmail-scanner|spamassassin|spamd|scanned|AVG SMTP|uvscan|MIMEDefang", re.IGNORECASE)
-_LOCAL = re.compile(r"local(?:-|$)|stdin|spool|bsmtp|uucp", re.IGNORECASE)
-_PICKUP = re.compile(r"\[UNIX|\[local\]|\[unix|@localhost|\buid \d|from userid|^mail pickup|^spool", re.IGNORECASE)
+_PICKUP = re.compile(r"\[UNIX|\[local\]|@localhost|\buid \d|from userid|\bmail pickup service\b|spool", re.IGNORECASE)
 
 
-def classify(
-    text: str, found: Clauses, seen: Peer, protocol: str | None, software: str | None
-) -> tuple[Kind, str | None]:
-    """The kind of step, and the reason for leaving the line out of the way of the mail, None where it belongs in."""
-    word = protocol or ""
-    if _FETCH.search(word) or "fetchmail-" in text or "getmail" in text:
-        return Kind.FETCH, "fetched"
-    if word.startswith("qmail-scanner"):
-        return Kind.SCANNER, "scanner"
-    kind = Kind.RELAY
-    if _SCANNER.search(word) or (software and _SCANNER.search(software)):
-        kind = Kind.SCANNER
-    elif word == "mapi":
-        kind = Kind.MAPI
-    elif word.upper().startswith("HTTP"):
-        kind = Kind.INTERNAL if word == "HTTPS" and ".prod." in text.lower() else Kind.HTTP
-    elif _LOCAL.match(word):
-        kind = Kind.LOCAL
-    if seen.ip is not None:
-        return kind, None
-    if not found.has_from:
-        return (Kind.LOCAL if _PICKUP.search(text) else Kind.INTERNAL if kind is Kind.RELAY else kind), "no-from"
-    if kind is Kind.LOCAL or _PICKUP.search(found.name + found.peer):
+def is_aside(found: Clauses, seen: Peer, kind: Kind) -> bool:
+    """Whether a line is no handover between hosts."""
+    if seen.ip is None or kind is Kind.FETCH:
+        return True
+    if kind is Kind.SCANNER:
+        return seen.layout is Layout.ALONE  # a note about an address that the line below names properly
+    return not found.by and not found.by_notes and not found.with_
+
+
+def aside(found: Clauses, wrote: Writer) -> tuple[Kind, str]:
+    """The kind of step that a line without a peer's address records, and why it is left out of the mail's way."""
+    kind = wrote.kind
+    if kind is Kind.FETCH:
+        return kind, "fetched"
+    if not found.by and not found.by_notes and not found.with_:
+        return kind, "no-by"
+    if kind is Kind.SCANNER:
+        return kind, "scanner"
+    if not found.name and not found.peer:
+        if kind is Kind.RELAY:
+            kind = Kind.LOCAL if _PICKUP.search(found.by_notes) else Kind.INTERNAL
+        return kind, "no-from"
+    if found.pickup or kind is Kind.LOCAL or _PICKUP.search(f"{found.name} {found.peer} {found.by_notes}"):
         return Kind.LOCAL, "local-pickup"
-    return kind, "scanner" if kind is Kind.SCANNER else "no-address"
+    return kind, "no-address"
+
+
+def remark(notes: str) -> tuple[Kind, str]:
+    """The same for a line without from and by: what qmail and its kin say of themselves."""
+    return Kind.LOCAL if " invoked by " in notes else Kind.INTERNAL, "qmail-invoked" if notes.startswith("(qmail ") else "remark"
+
+
+def is_internal(found: Clauses, seen: Peer, wrote: Writer) -> bool:
+    """Whether HTTPS carried the mail between two hosts of one provider: Microsoft's own transport, no webmail."""
+    return wrote.protocol == "HTTPS" and seen.layout in (Layout.BARE, Layout.BRACKETED) and same_domain(found.name, found.by)

@@ -1,76 +1,55 @@
 """Which word of the from-clause is the looked-up name and which the HELO, by the customs of the software that wrote it."""
 
-import re
-
 from hoptrail_tracer.received import address
-from hoptrail_tracer.received.clauses import Clauses
 from hoptrail_tracer.received.peer import Layout, Peer
+from hoptrail_tracer.received.writer import Custom, Writer
 
 # What software writes where it has no name.
 _NO_NAMES = frozenset(
-    [
-        "unknown",
-        "unverified",
-        "softdnserr",
-        "dnserr",
-        "unknown_domain",
-        "unknown.domain",
-        "unavailable",
-        "nodnsquery",
-        "no.name.available",
-        "untrusted",
-        "unassigned",
-        "none",
-        "null",
-        "nobody",
-        "noname",
-        "unresolved",
-        "unknown-host",
-        "unknownhost",
-        "rdns-failed",
-        "undefined",
-    ]
+    "unknown unverified softdnserr dnserr unknown_domain unknown.domain unavailable [unavailable] nodnsquery untrusted none"
+    " no.name.available unassigned unresolved unknown-host unknownhost noname rdns-failed undefined source".split()
 )
-_NAME_FIRST = re.compile(r"(?:Exim|Smail|ZMailer)\b", re.IGNORECASE)  # these write rdns ([ip] helo=helo)
-# These write helo (ip), where qmail and most others write rdns (ip).
-_HELO_FIRST = re.compile(r"Microsoft|PowerMTA|KumoMTA|Axigen|XMail|Scalix|Exchange|Oracle Beehive", re.IGNORECASE)
 
 
 def host(text: str) -> str | None:
-    """A host's name without the root's dot and punctuation around it; None where the word says that there is none."""
-    text = text.strip("<>,;").rstrip(".")
-    return text or None
+    """A host's name without the root's dot and the punctuation around it."""
+    return text.strip("<>,;").rstrip(".") or None
 
 
 def looked_up(text: str) -> str | None:
-    """`text` if it can be a name out of the DNS: no address, no word for "unknown"."""
-    name = host(text)
-    if name is None or name.lower() in _NO_NAMES or name[0] == "[" or address.endpoint(name):
+    """`text` if it can be a name out of the DNS: no address, no word for "unknown", one word."""
+    name = text.strip("<>,;").rstrip(".")
+    if not name or name.lower() in _NO_NAMES or " " in name:
+        return None
+    if (name[-1].isdigit() or ":" in name or name[0] == "[") and address.endpoint(name):
         return None
     return name
 
 
-def roles(
-    found: Clauses, seen: Peer, software: str | None, protocol: str | None, by_ip: str | None
-) -> tuple[str | None, str | None]:
+def roles(name: str, seen: Peer, wrote: Writer) -> tuple[str | None, str | None]:
     """The looked-up name and the HELO."""
-    name, layout = found.name, seen.layout
-    by = software or ""
-    if protocol and protocol.upper().startswith("HTTP"):
-        return (None, None) if protocol.upper() != "HTTPS" else (None, name)
-    if seen.helo is not None:
-        return looked_up(seen.beside or name), seen.helo or None
+    layout, marked = seen.layout, seen.helo
     if layout is Layout.NAMED:
-        return (looked_up(seen.beside), name) if name else (None, seen.beside)
+        if marked is None:
+            return (looked_up(seen.beside), name) if name else (None, seen.beside)
+        return looked_up(seen.beside), marked or None
+    if marked is not None:
+        return looked_up(name), marked or None
+    if wrote.custom is Custom.NO_HELO:
+        return None, None
     if layout is Layout.BARE:
-        if _HELO_FIRST.match(by) or by_ip:
+        if wrote.custom is Custom.HELO_FIRST:
             return None, name or None
-        rdns = looked_up(name)
-        return rdns, None if name.lower() in _NO_NAMES else name or None
-    if layout in (Layout.BRACKETED, Layout.BEHIND):
-        if seen.verified or _NAME_FIRST.match(by):
-            return looked_up(name), name or None
-        return None, name or None
+        return looked_up(name), None if name.lower() in _NO_NAMES else name or None
+    if layout is Layout.BRACKETED or layout is Layout.BEHIND:
+        return looked_up(name) if seen.verified or wrote.custom is Custom.NAME_FIRST else None, name or None
     if layout is Layout.GLUED:
-        return looked_up(name), None
-    return None, None
+        rdns = looked_up(name)
+        return rdns, None if rdns or name.lower() in _NO_NAMES else name
+    # RFC 5321 section 4.4: with nothing said of TCP, a literal is what the client gave in EHLO.
+    return None, name if name[:1] == "[" and wrote.protocol is None else None
+
+
+def same_domain(one: str, other: str) -> bool:
+    """Whether two host names end in the same two labels."""
+    return one.lower().split(".")[-2:] == other.lower().split(".")[-2:]

@@ -1,8 +1,11 @@
 """One Received line in, what it says out: the clauses, then who wrote them, then the role of each word."""
 
 from hoptrail_tracer.model import Kind, Received
-from hoptrail_tracer.received import clauses, kinds, names, notes, peer, protocols
+from hoptrail_tracer.received import kinds, names, notes, peer, writer
+from hoptrail_tracer.received.clauses import Clauses, usual
 from hoptrail_tracer.received.notes import About
+from hoptrail_tracer.received.peer import Layout
+from hoptrail_tracer.received.scan import scan
 
 # RFC 5322 allows 998 characters a line and sets no bound for a folded field; the longest genuine one seen has 1,100.
 # Sendmail refuses fields over 32 KiB, Postfix cuts them at 100 KiB: 64 KiB hold all that is not an attack.
@@ -13,35 +16,30 @@ def parse(value: str) -> Received:
     """What the Received field `value` says, without the field's name, folded or not. Never raises."""
     if len(value) > LONGEST_LINE:
         return Received("unparseable", reason="too-long")
-    text = " ".join(value.replace("\0", "").split()) if "\0" in value else " ".join(value.split())
-    found = clauses.usual(text) or clauses.scan(text)
-    if not found.has_from and not found.by:
-        return _without_clauses(text, found)
+    text = " ".join((value.replace("\0", "") if "\0" in value else value).split())
+    found = usual(text) or scan(text)
+    if not found.by and not found.name and not found.peer:
+        return _without_clauses(found)
     seen = peer.read(found.name, found.peer)
-    protocol, product, tls = protocols.read(found.with_)
-    software = by_ip = auth = sender = None
-    for place, comments in (
-        ("peer", seen.notes),
-        ("by", found.by_notes),
-        ("with", found.with_notes),
-        ("", found.notes),
-    ):
-        for about, text_ in notes.read(comments) if comments else ():
-            if about is About.TLS:
-                tls = tls or text_
+    wrote = writer.read(found.by_notes, found.with_, found.with_notes)
+    rdns, helo = names.roles(found.name, seen, wrote)
+    sender, auth, tls = found.sender or wrote.sender, wrote.auth or seen.auth, wrote.tls
+    if aside := seen.notes + found.id_notes + found.for_notes + found.date_notes:
+        for about, said in notes.read(aside):
+            if about is About.SENDER:
+                sender = sender or said
             elif about is About.AUTH:
-                auth = auth or text_
-            elif about is About.SENDER:
-                sender = sender or text_
-            elif about is About.ADDRESS and place == "by":
-                by_ip = text_
-            elif about is About.SOFTWARE and place in ("by", "with"):
-                software = software or text_
-    software = product or software
-    by = names.host(found.by)
-    kind, reason = kinds.classify(text, found, seen, protocol, software)
-    rdns, helo = names.roles(found, seen, software, protocol, by_ip)
-    auth = protocols.auth(protocol, kind) or auth
+                auth = auth or said
+            elif about is About.TLS:
+                tls = tls or said
+    kind, reason = wrote.kind, None
+    if kinds.is_aside(found, seen, kind):
+        kind, reason = kinds.aside(found, wrote)
+    elif kind is Kind.RELAY:
+        auth = auth or writer.custom_auth(found.by, found.id, wrote.protocol, tls, behind=seen.layout is Layout.BEHIND)
+        kind = Kind.SUBMISSION if auth else kind
+    elif kinds.is_internal(found, seen, wrote):
+        kind, auth, rdns, helo = Kind.INTERNAL, None, None, found.name
     return Received(
         status="skipped" if reason else "parsed",
         kind=kind,
@@ -51,29 +49,24 @@ def parse(value: str) -> Received:
         rdns=rdns,
         helo=helo,
         ident=seen.ident or None,
-        by=by,
-        by_ip=by_ip,
-        software=software,
-        protocol=protocol,
-        id=found.id.strip("<>;,") or None,
-        for_=found.for_.strip("<>;,") or None,
-        envelope_from=(sender or found.sender).strip("<>") or None,
+        by=names.host(found.by),
+        by_ip=found.by_ip or wrote.by_ip,
+        software=wrote.software,
+        protocol=wrote.protocol,
+        id=found.id.strip("<>,") or None,
+        for_=found.for_.strip("<>,") or None,
+        envelope_from=sender or None,
         auth=auth,
         tls=tls,
         date=found.date,
     )
 
 
-def _without_clauses(text: str, found: clauses.Clauses) -> Received:
-    """A line that has neither from nor by: qmail's and kin's remarks on themselves, or nothing that is known."""
-    if text.startswith("(") or found.date is not None:
-        kind = Kind.LOCAL if " by uid " in text or " by alias" in text else Kind.INTERNAL
-        reason = "qmail-invoked" if text.startswith("(qmail ") else "no-clauses"
-        return Received(
-            "skipped",
-            kind=kind,
-            reason=reason,
-            software="qmail" if reason == "qmail-invoked" else None,
-            date=found.date,
-        )
-    return Received("unparseable", reason="no-clauses" if text else "empty")
+def _without_clauses(found: Clauses) -> Received:
+    """A line without from and by: what qmail and its kin say of themselves, or nothing that anybody knows."""
+    remarks = found.id_notes + found.date_notes
+    if not remarks and found.date is None:
+        return Received("unparseable", reason="no-clauses")
+    kind, reason = kinds.remark(remarks)
+    software = "qmail" if reason == "qmail-invoked" else None
+    return Received("skipped", kind, reason, software=software, date=found.date)

@@ -1,16 +1,16 @@
-"""The from-clause: which address the line names, and which words are a looked-up name, a HELO, an ident answer.
+"""The from-clause: which address the line names, where it stands, and the words around it.
 
-Each layout belongs to a family of mail software, and the same word means different things in different families:
+The same place means different things in different families of mail software; `names` knows which is which:
 
-    helo (rdns [ip])            Sendmail, Postfix, Gmail      helo ([ip])           Sendmail; Exim: rdns ([ip])
-    rdns ([ip] helo=helo)       Exim                          [ip] (helo=helo)      Exim, no rdns
-    rdns (HELO helo) (ip)       qmail                         rdns (ident@ip)       qmail, where HELO is the rdns
+    helo (rdns [ip])            Sendmail, Postfix, Gmail      helo ([ip])           Sendmail, but Exim: rdns ([ip])
+    rdns ([ip] helo=helo)       Exim                          [ip] (helo=helo)      Exim where there is no rdns
+    rdns (HELO helo) (ip)       qmail                         rdns (ident@ip)       qmail where HELO is the rdns
     helo (ip)                   Exchange, PowerMTA            helo [ip]             IMail, MDaemon
 """
 
 import re
-from dataclasses import dataclass
 from enum import Enum, auto
+from typing import NamedTuple
 
 from hoptrail_tracer.received import address
 from hoptrail_tracer.received.clauses import COMMENT
@@ -28,8 +28,7 @@ class Layout(Enum):
     ALONE = auto()  # the address is all there is
 
 
-@dataclass(slots=True)
-class Peer:
+class Peer(NamedTuple):
     """What the from-clause says, before it is known who wrote it."""
 
     layout: Layout = Layout.NONE
@@ -39,83 +38,124 @@ class Peer:
     helo: str | None = None  # where the line marks it as such; "" is an empty one
     ident: str | None = None
     verified: bool = False  # the writer says that the name was looked up and confirmed
+    auth: str | None = None  # a mechanism of SMTP AUTH beside the address
     notes: str = ""  # comments that speak of something else
 
 
+_NOBODY = Peer()
+_V6_OR_V4 = r"(?:IPv6:|)([\da-fA-F:.]++)"
+_DIRECT = re.compile(
+    rf"""(?:\ \([HE][EH]LO\ ([^()]*+)\)|) \ \((?:
+          (?:([^\s()\[\]@]++)\ |) \[{_V6_OR_V4}\] (?::(\d++)|) (?:\ helo=([^\s()\[\]]++)|) (?:\ \(may\ be\ forged\)|)
+        | ([\da-fA-F:.]++)
+        )\)""",
+    re.VERBOSE,
+)
 _PART = re.compile(rf'{COMMENT}|\[[^\s\[\]()]*\](?::\d+)?|"[^"()]*"|[^\s()\[\]"]+')
-_HELO = re.compile(r"(?:account \S+ )?[EHL]{1,2}[HE]?LO\b[ =]?(.*)", re.DOTALL)
-_HELO_INSIDE = re.compile(r"""helo=(\[[^\]]*\]|[^\s()]*)|["\s,][EHL]{1,2}LO\ ([^\s"()]*)""", re.VERBOSE | re.IGNORECASE)
+_HELO = re.compile(r"(?:account \S+ )?(?:HELO|EHLO|LHLO)(?: (.*)|$)", re.DOTALL | re.IGNORECASE)
+_HELO_INSIDE = re.compile(r"""\bhelo=(\[[^\]]*\]|[^\s()]*)|["\s,](?:HELO|EHLO)\ ([^\s"()]*)""", re.VERBOSE | re.IGNORECASE)
 _IDENT_INSIDE = re.compile(r"\bident=(\[[^\]]*\]|[^\s()]*)")
+_AUTH_INSIDE = re.compile(r" with (login|plain|cram-md5|digest-md5)\b", re.IGNORECASE)
+_ONE_WORD = re.compile(r"\((?!unverified|unknown)([^\s()\[\]]+)\)", re.IGNORECASE)
 _BRACKETED = re.compile(
-    r"""(?:IDENT:)?(?:([^\s\[\]]*)@)? ([^\s\[\]@]*)\ ? \[\[?([^\s\[\]]+)(?:\ port:(\d+))?\]? (?::(\d+))? (.*)""",
-    re.VERBOSE | re.DOTALL | re.IGNORECASE,
+    r"(?:IDENT:)?(?:([^\s\[\]]*)@)?([^\s\[\]@]*) ?\[\[?([^\s\[\]]+)(?: port:(\d+))?\]?(?::(\d+))?(.*)", re.DOTALL | re.IGNORECASE
 )
-_BARE = re.compile(
-    r"\s?(?:([^\s\[\]]*)@)?((?:IPv6:)?[/\dA-Fa-f:.]{2,}(?:%[^\s\[\]]*)?)(?=[\s,]|$)(.*)", re.DOTALL | re.IGNORECASE
-)
+_BARE = re.compile(r"\s?(?:([^\s\[\]]*)@)?((?:IPv6:)?[/\dA-Fa-f:.]{2,}(?:%[^\s\[\]]*)?)(?=[\s,]|$)(.*)", re.DOTALL | re.IGNORECASE)
 
 
 def read(name: str, peer: str) -> Peer:
     """What the from-clause `name` `peer` says."""
-    seen = Peer()
-    notes = []
-    for part in _PART.finditer(peer):
-        text = part[0]
-        if text[0] == "(":
-            if not _comment(seen, text[1:-1], glued=bool(name) and part.start() == 0):
-                notes.append(text)
-        elif text[0] == '"':
-            seen.helo = text[1:-1]  # Obtuse smtpd: , claiming to be "name"
-        elif seen.ip is None:
-            _place(seen, Layout.BEHIND, text, None)
-    if seen.ip is None:
-        _place(seen, Layout.ALONE, name, None)
-    seen.notes = " ".join(notes)
-    return seen
+    if not peer:
+        found = address.endpoint(name)
+        return Peer(Layout.ALONE, *found) if found else _NOBODY
+    direct = _DIRECT.fullmatch(peer)
+    if direct is None:
+        return _Reader().read(name, peer)
+    helo, beside, ip, port, exim_helo, bare = direct.groups()
+    known = address.canonical(ip or bare)
+    if known is None:
+        return _Reader().read(name, peer)
+    layout = Layout.BARE if bare else Layout.NAMED if beside else Layout.BRACKETED
+    return Peer(layout, known, port and address.port_number(port), beside or "", exim_helo if helo is None else helo)
 
 
-def _comment(seen: Peer, text: str, *, glued: bool) -> bool:
-    """Take what a comment says of the peer; False where it speaks of something else."""
-    if found := _HELO.match(text):
-        seen.helo = found[1].strip()
-        return True
-    if seen.ip is not None:
-        return False
-    if found := _BRACKETED.match(text):
-        ident, beside, ip, port, more_port, rest = found.groups()
-        if _place(seen, Layout.NAMED if beside else Layout.BRACKETED, ip, port or more_port):
-            seen.ident, seen.beside = ident, beside
-        else:
-            return _comment(seen, rest, glued=glued)
-    elif found := _BARE.match(text):
-        ident, ip, rest = found.groups()
-        if not _place(seen, Layout.GLUED if glued else Layout.BARE, ip, None):
+class _Reader:
+    """Takes a from-clause comment by comment."""
+
+    def __init__(self) -> None:
+        self.layout = Layout.NONE
+        self.ip: str | None = None
+        self.port: int | None = None
+        self.beside = ""
+        self.helo: str | None = None
+        self.ident: str | None = None
+        self.verified = False
+        self.auth: str | None = None
+        self.notes: list[str] = []
+
+    def read(self, name: str, peer: str) -> Peer:
+        for part in _PART.finditer(peer):
+            text = part[0]
+            if text[0] == "(":
+                if not self.comment(text[1:-1], glued=bool(name) and part.start() == 0):
+                    self.notes.append(text)
+            elif text[0] == '"':
+                self.helo = text[1:-1]  # Obtuse smtpd: , claiming to be "name"
+            elif self.ip is None and self.place(Layout.BEHIND, text) and self.notes:
+                if self.helo is None and (word := _ONE_WORD.fullmatch(self.notes[-1])):
+                    self.helo = word[1]  # Exim's sender_fullhost: rdns (helo) [ip]
+                    self.notes.pop()
+        if self.ip is None:
+            self.place(Layout.ALONE, name)
+        return Peer(
+            self.layout,
+            self.ip,
+            self.port,
+            self.beside,
+            self.helo,
+            self.ident,
+            self.verified,
+            self.auth,
+            " ".join(self.notes),
+        )
+
+    def comment(self, text: str, *, glued: bool) -> bool:
+        """Take what a comment says of the peer; False where it speaks of something else."""
+        if found := _HELO.match(text):
+            self.helo = (found[1] or "").strip()
+            return True
+        rest = text
+        if self.ip is None and (found := _BRACKETED.match(text)):
+            ident, beside, ip, port, more_port, rest = found.groups()
+            if not self.place(Layout.NAMED if beside else Layout.BRACKETED, ip, port or more_port):
+                return self.comment(rest, glued=glued)
+            self.ident, self.beside = ident, beside
+        elif self.ip is None and (found := _BARE.match(text)):
+            ident, ip, rest = found.groups()
+            if not self.place(Layout.GLUED if glued else Layout.BARE, ip):
+                return False
+            self.ident = ident
+        return self.attributes(rest) or rest is not text
+
+    def place(self, layout: Layout, text: str, port: str | None = None) -> bool:
+        """Take `text` as the peer's address if it is one."""
+        found = address.endpoint(text)
+        if found is None:
             return False
-        seen.ident = ident
-    else:
-        return False
-    _attributes(seen, rest)
-    return True
+        self.layout = layout
+        self.ip, self.port = found
+        if port:
+            self.port = address.port_number(port)
+        return True
 
-
-def _place(seen: Peer, layout: Layout, text: str, port: str | None) -> bool:
-    """Take `text` as the peer's address if it is one."""
-    found = address.endpoint(text)
-    if found is None:
-        return False
-    seen.layout = layout
-    seen.ip, seen.port = found
-    if port:
-        seen.port = address.port_number(port)
-    return True
-
-
-def _attributes(seen: Peer, rest: str) -> None:
-    """Take what stands behind the address inside its comment."""
-    if not rest:
-        return
-    if found := _HELO_INSIDE.search(rest):
-        seen.helo = found[1] if found[1] is not None else found[2]
-    if found := _IDENT_INSIDE.search(rest):
-        seen.ident = found[1]
-    seen.verified = " verified" in rest
+    def attributes(self, text: str) -> bool:
+        """Take HELO, ident and "verified" out of a comment; False where it has none of them."""
+        helo, ident = _HELO_INSIDE.search(text), _IDENT_INSIDE.search(text)
+        if helo:
+            self.helo = helo[1] if helo[1] is not None else helo[2]
+        if ident:
+            self.ident = ident[1]
+        if auth := _AUTH_INSIDE.match(text):
+            self.auth = auth[1]
+        self.verified = self.verified or " verified" in text
+        return bool(helo or ident)
