@@ -1,0 +1,144 @@
+"""What a person should look at first, as sentences: what failed, what broke, what is new, whom to write to."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from hoptrail_reports.report import DayReport
+from hoptrail_reports.shown import counted, duration, percent, shown
+from hoptrail_reports.topology.graph import Standing
+
+Level = Literal["broken", "look", "act"]
+
+EXPECTED_UNSCORED = frozenset({"authenticated", "trusted", "size"})
+"""Reasons not to score that the site has set itself."""
+
+SHARE_TO_NAME = 0.01
+"""A relay with less of the day's mail is in the tables, not among the sentences."""
+
+REFUSED_SHARE = 0.3
+HARVEST_REFUSED = 20
+"""Fewer refused recipients from one network are typing errors and old lists, not harvesting."""
+
+VOLUME_CHANGE = 0.5
+VOLUME_LEAST = 100
+SKEW_LEAST = 20
+EACH_KIND = 3
+"""Sentences of one kind at most: ten minutes are for all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One sentence; `relay` names the relay whose page tells more, `section` the part of the page."""
+
+    level: Level
+    text: str
+    relay: str | None = None
+    section: str | None = None
+
+
+def notices(report: DayReport) -> list[Notice]:
+    """Everything worth a sentence, the most urgent first."""
+    found = [*_broken(report), *_traffic(report), *_relays(report), *_drafts(report)]
+    order: tuple[Level, ...] = ("broken", "look", "act")
+    return sorted(found, key=lambda notice: order.index(notice.level))
+
+
+def _broken(report: DayReport) -> Iterator[Notice]:
+    for step in report.failed_steps:
+        yield Notice("broken", f"The nightly step “{step.name}” failed: {shown(step.detail, 300)}", section="night")
+    unscored = {why: n for why, n in report.totals.unscored if why not in EXPECTED_UNSCORED}
+    if unscored:
+        why = ", ".join(f"{reason} {count:,}" for reason, count in unscored.items())
+        yield Notice(
+            "broken", f"{counted(sum(unscored.values()), 'message')} could not be scored: {why}.", section="scores"
+        )
+    for zone in report.zones:
+        if zone.failed * 5 > zone.asked:
+            yield Notice(
+                "broken",
+                f"The list {shown(zone.zone)} gave no proper answer to {zone.failed:,} of "
+                f"{counted(zone.asked, 'question')}.",
+                section="lists",
+            )
+
+
+def _traffic(report: DayReport) -> Iterator[Notice]:
+    totals = report.totals
+    if not totals.messages:
+        yield Notice("broken", "No message was recorded on this day.")
+        return
+    week = report.week_before
+    if week and week["messages"] >= VOLUME_LEAST:
+        change = totals.messages / week["messages"] - 1
+        if abs(change) >= VOLUME_CHANGE:
+            more = "more" if change > 0 else "less"
+            yield Notice("look", f"{percent(abs(change))} {more} mail than on the same day a week before.")
+    share = report.refused_share
+    if share is not None and share >= REFUSED_SHARE and totals.refusals >= HARVEST_REFUSED:
+        yield Notice(
+            "look",
+            f"{percent(share)} of all recipients named were refused, by clients of "
+            f"{counted(totals.refusing_networks, 'network')}.",
+            section="refused",
+        )
+    harvests = [harvest for harvest in report.harvests if harvest.refused >= HARVEST_REFUSED]
+    for harvest in harvests[:EACH_KIND]:
+        if harvest.refused > harvest.accepted * 4:
+            yield Notice(
+                "look",
+                f"{shown(harvest.network)} tried {counted(harvest.refused, 'address', 'addresses')} that do not exist "
+                f"and {counted(harvest.accepted, 'one', 'ones')} that do: it looks like harvesting.",
+                section="refused",
+            )
+
+
+def _relays(report: DayReport) -> Iterator[Notice]:
+    relays = report.relays
+    looped = sorted((edge for edge in relays.edges.values() if edge.total.looped), key=lambda edge: -edge.total.looped)
+    if looped:
+        worst, others = looped[0], len(looped) - 1
+        yield Notice(
+            "look",
+            f"Mail went in a circle over {shown(worst.source)} → {shown(worst.target)}, "
+            f"{counted(worst.total.looped, 'time')}"
+            + (f", and over {counted(others, 'more link', 'more links')}." if others else "."),
+            relay=worst.target,
+        )
+    yield from _gone_and_slow(report)
+    for relay, stats in sorted(relays.relays.items(), key=lambda item: (-item[1].reach.skewed, item[0]))[:EACH_KIND]:
+        if relays.standing[relay] is Standing.OURS and stats.reach.skewed >= max(SKEW_LEAST, stats.reach.n):
+            yield Notice("look", f"The clock of {shown(relay)} runs ahead of ours.", relay=relay)
+    busy = [name for name in report.new_relays if relays.share(relays.relays[name].messages) >= SHARE_TO_NAME]
+    for name in busy[:EACH_KIND] if report.new_since else ():
+        messages = relays.relays[name].messages
+        brought = f"{counted(messages, 'message')}, {percent(relays.share(messages))} of all"
+        yield Notice("look", f"{shown(name)} is new and brought {brought}.", relay=name)
+
+
+def _gone_and_slow(report: DayReport) -> Iterator[Notice]:
+    if report.changes is None:
+        return
+    before = {name: share for name, share in report.gone.items() if share >= SHARE_TO_NAME}
+    for name, share in list(before.items())[:EACH_KIND]:
+        yield Notice(
+            "look", f"{shown(name)} carried {percent(share)} of the mail the day before, and none on this day."
+        )
+    for shift in report.changes.delays[:EACH_KIND]:
+        source, target = shift.link
+        slower = "slower" if shift.after_s > shift.before_s else "faster"
+        yield Notice(
+            "look",
+            f"{shown(source)} → {shown(target)} became {slower}: median {duration(shift.before_s)} the day before, "
+            f"now {duration(shift.after_s)}.",
+            relay=target,
+        )
+
+
+def _drafts(report: DayReport) -> Iterator[Notice]:
+    if report.drafts:
+        yield Notice(
+            "act",
+            f"{counted(len(report.drafts), 'abuse draft waits', 'abuse drafts wait')} for your word: hoptrail abuse list.",
+            section="drafts",
+        )

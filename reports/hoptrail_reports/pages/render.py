@@ -1,0 +1,157 @@
+"""The pages of one night as text: everything that came with mail is made printable and escaped."""
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from markupsafe import Markup
+
+from hoptrail_reports.attention import notices
+from hoptrail_reports.pages.figures import cards, delay_chart, history_chart, score_chart
+from hoptrail_reports.pages.templates import environment
+from hoptrail_reports.report import DayReport
+from hoptrail_reports.settings import ReportSettings
+from hoptrail_reports.shown import percent
+from hoptrail_reports.topology import svg
+from hoptrail_reports.topology.colours import WORDS, Colour, Thresholds
+from hoptrail_reports.topology.fold import fold
+from hoptrail_reports.topology.grouping import owner
+from hoptrail_reports.topology.traffic import RelayStats
+
+ROWS_SHOWN: Final = 15
+"""Rows of a small table: what is read in ten minutes. summary.json and the store have the others."""
+
+LINKS_SHOWN: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class RelayRow:
+    """A relay in the table."""
+
+    name: str
+    standing: str
+    row: int
+    stats: RelayStats
+    into: int
+    out_of: int
+    is_new: bool
+
+
+class Pages:
+    """Renders one night's pages; each method returns the text of one file."""
+
+    def __init__(self, report: DayReport, settings: ReportSettings, *, earlier: date | None = None) -> None:
+        """Prepare for a report; `earlier` is the last night before it that has pages."""
+        self._report = report
+        self._earlier = earlier
+        self._thresholds = Thresholds(settings.backbone_share, settings.rare_share)
+        self._settings = settings
+        self._environment = environment()
+        relays = report.relays.relays
+        busiest = sorted(relays, key=lambda name: (-relays[name].messages, name))
+        self._files = {name: f"relays/{file_name(name)}" for name in busiest[: settings.relay_pages]}
+        self._new = frozenset(report.new_relays) if report.new_since else frozenset()
+
+    @property
+    def relay_files(self) -> Mapping[str, str]:
+        """The relays that get a page, with its path below the night's folder."""
+        return self._files
+
+    def map_svg(self, *, linked: bool = True) -> str:
+        """The map alone, as an SVG element."""
+        folded = fold(
+            self._report.relays,
+            servers=self._settings.row_servers,
+            domains=self._settings.row_domains,
+            thresholds=self._thresholds,
+        )
+        return svg.draw(
+            self._report.relays,
+            folded,
+            title=f"Mail relays on {self._report.day.isoformat()}",
+            link_to=self._files.get if linked else lambda _: None,
+            new=self._new,
+        )
+
+    def index(self) -> str:
+        """The night's report."""
+        report, changes = self._report, self._report.changes
+        return self._environment.get_template(
+            "index.html"
+        ).render(
+            report=report,
+            earlier=self._earlier,
+            notices=notices(report),
+            cards=cards(report),
+            map=Markup(self.map_svg()),  # noqa: S704 - escaped where it is made
+            legend=[(colour, WORDS[colour], _meaning(colour, self._thresholds)) for colour in Colour],
+            gone=list(report.gone.items())[:ROWS_SHOWN],
+            shares=changes.shares[:ROWS_SHOWN] if changes else (),
+            delays=changes.delays[:ROWS_SHOWN] if changes else (),
+            rows=list(self._rows()),
+            anomalies=sorted(report.totals.anomalies, key=lambda item: -item[1])[:ROWS_SHOWN],
+            score_chart=score_chart(report),
+            page_of=self._files.get,
+            limit=ROWS_SHOWN,
+        )
+
+    def relay(self, name: str, history: Mapping[date, int]) -> str:
+        """The page of one relay, with its messages by day."""
+        report, relays = self._report, self._report.relays
+        stats = relays.relays[name]
+        return self._environment.get_template("relay.html").render(
+            report=report,
+            name=name,
+            stats=stats,
+            standing=svg.STANDING_WORDS[relays.standing[name]],
+            is_new=name in self._new,
+            row=relays.rows[name],
+            ranks=sorted(stats.ranks.items()),
+            owner=owner(name),
+            filters=relays.filters.get(name),
+            reach_chart=delay_chart(stats.reach),
+            history_chart=history_chart(report.day, history),
+            into=relays.into.get(name, ()),
+            out_of=relays.out_of.get(name, ()),
+            words=WORDS,
+            page_of=lambda other: self._files[other].removeprefix("relays/") if other in self._files else None,
+            limit=LINKS_SHOWN,
+        )
+
+    def _rows(self) -> Iterator[RelayRow]:
+        relays = self._report.relays
+        for name in self._files:
+            yield RelayRow(
+                name,
+                str(relays.standing[name]),
+                relays.rows[name],
+                relays.relays[name],
+                len(relays.into.get(name, ())),
+                len(relays.out_of.get(name, ())),
+                name in self._new,
+            )
+
+
+def nights_page(host: str, days: Sequence[date]) -> str:
+    """The list of all nights, newest first."""
+    return environment().get_template("nights.html").render(host=host, days=sorted(days, reverse=True))
+
+
+def file_name(relay: str) -> str:
+    """A relay's page: readable, and safe whatever a sender called itself."""
+    readable = re.sub(r"[^a-z0-9.-]+", "_", relay.strip("[]")).strip("._-")[:60]
+    digest = hashlib.sha256(relay.encode("utf-8", "surrogatepass")).hexdigest()[:10]
+    return f"{readable or 'relay'}-{digest}.html"
+
+
+def _meaning(colour: Colour, thresholds: Thresholds) -> str:
+    return {
+        Colour.GREEN: "some message came back to a relay it had left",
+        Colour.BLUE: f"{percent(thresholds.backbone)} of all mail or more",
+        Colour.PURPLE: "in between",
+        Colour.RED: f"under {percent(thresholds.rare)} of all mail",
+        Colour.NONE: "ends in a box of many others",
+    }[colour]
