@@ -16,7 +16,8 @@ from testbed.service import Service
 from testbed.syslog import SyslogFile
 
 HOSTNAME = "mx.example.test"
-UIDS = {"postfix": 58_925, "postdrop": 58_926, "smmta": 58_927, "smmsp": 58_928, "hoptrail": 58_929}
+UIDS = {"root": 0, "daemon": 1, "tty": 5, "mail": 8, "nobody": 65_534}
+UIDS |= {"postfix": 58_925, "postdrop": 58_926, "smmta": 58_927, "smmsp": 58_928, "hoptrail": 58_929}
 FIRST_USER_UID = 58_940
 
 # No answer comes from this resolver: an MTA on test must never ask the world.
@@ -75,17 +76,16 @@ class Machine:
         self._syslog = SyslogFile(folder / "syslog", self.log) if logging else None
 
     def _write_etc(self) -> None:
-        accounts = {"root": 0, "daemon": 1, "mail": 8, "nobody": 65_534} | self._uids
-        homes = {name: self.home(name) for name in accounts}
         lines = {
-            "passwd": [f"{name}:x:{uid}:{uid}::{homes[name]}:/bin/sh" for name, uid in accounts.items()],
-            "group": [f"{name}:x:{uid}:" for name, uid in {**accounts, "tty": 5, "smmsp": UIDS["smmsp"]}.items()],
+            "passwd": [f"{name}:x:{uid}:{uid}::{self.home(name)}:/bin/sh" for name, uid in self._uids.items()],
+            "group": [f"{name}:x:{uid}:" for name, uid in self._uids.items()],
             "hosts": [f"127.0.0.1 localhost\n::1 localhost\n127.0.1.1 {HOSTNAME} mx"],
             "nsswitch.conf": ["passwd: files\ngroup: files\nhosts: files dns\nservices: files\naliases: files"],
             "resolv.conf": [RESOLV_CONF.rstrip()],
             "services": [SERVICES.rstrip()],
             "protocols": ["tcp 6\nudp 17"],
             "shells": ["/bin/sh"],
+            "procmailrc": ["DROPPRIVS=yes", "DEFAULT=$HOME/Maildir/"],
         }
         for name, content in lines.items():
             (self.etc / name).write_text("\n".join(content) + "\n", encoding="ascii")

@@ -45,8 +45,8 @@ class Service:
         wait_for(ready_or_ended, what, log=self.log, timeout_s=timeout_s)
 
     def signal(self, number: int) -> None:
-        """Send a signal to the program alone."""
-        self._process.send_signal(number)
+        """Send a signal to the program and to the children that stayed in its session."""
+        os.killpg(self.pid, number)
 
     def stop(self, *, patience_s: float = 10) -> int:
         """End the program with SIGTERM, or with SIGKILL where that does not help; its exit code."""
