@@ -1,5 +1,6 @@
 """What one report says, whatever its form: one source, one contact, one message as evidence."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
@@ -11,6 +12,7 @@ from hoptrail_tracer.model import AddressFacts, Contact, ZoneResult
 
 REASONS_MAX_CHARS = 2_000
 """As much as SpamCop lets a person add; a desk reads no more."""
+_CODE = re.compile(r"^[a-z]+(?:-[a-z]+)+: ")
 _WRAP = TextWrapper(width=76, break_long_words=False, break_on_hyphens=False, subsequent_indent="  ")
 
 
@@ -54,7 +56,7 @@ def statements(report: Report) -> list[str]:
     if report.messages > 1:
         span = f"{report.first_at:%Y-%m-%d %H:%M} and {report.last_at:%Y-%m-%d %H:%M} UTC"
         said.append(f"{counted(report.messages, 'message')} scored as spam came from it between {span}.")
-    said += [line(reason, 500) for reason in report.reasons]
+    said += [line(sentence, 500) for sentence in map(_sentence, report.reasons)]
     listed = [listing(facts.ip, result) for result in facts.zones if result.verdict == "listed"]
     return [*listed, *(text for sentence in _within([*said, *report.evidence.notes]) for text in _WRAP.wrap(sentence))]
 
@@ -62,6 +64,12 @@ def statements(report: Report) -> list[str]:
 def listing(ip: str, result: ZoneResult) -> str:
     """A block list's word, as SpamCop's page has it."""
     return f"{ip} listed in {shown(result.zone)} ( {', '.join(result.codes) or 'no code'} )"
+
+
+def _sentence(reason: str) -> str:
+    """A reason of the tracer without the code before it, as a sentence."""
+    text = _CODE.sub("", reason)
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _name(facts: AddressFacts) -> str:
