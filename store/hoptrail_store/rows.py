@@ -189,12 +189,12 @@ def _insert_facts(connection: sqlite3.Connection, names: Names, number: int, rec
 
 def clipped(text: str | None) -> str | None:
     """Return `text` fit for a column: bounded, and without surrogates, which SQLite refuses."""
-    return None if text is None else trail.printable(text[:_TEXT_MAX])
+    return None if text is None else trail.storable(text[:_TEXT_MAX])
 
 
 def host_name(text: str | None) -> str | None:
     """Return a host's name as the dictionary spells it, so that a relay is one row however it was written."""
-    return None if text is None else trail.printable(text.rstrip(".").lower())
+    return None if text is None else trail.storable(text.rstrip(".").lower())
 
 
 def milliseconds(moment: datetime) -> int:

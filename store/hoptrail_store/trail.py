@@ -25,7 +25,7 @@ class _Trail:
 _TRAIL = TypeAdapter(_Trail)
 
 
-def printable(text: str) -> str:
+def storable(text: str) -> str:
     """Return `text` with U+FFFD for each lone surrogate, which stands for a byte that could not be decoded."""
     try:
         text.encode()
@@ -41,7 +41,7 @@ def pack(fields: tuple[tuple[bytes, bytes], ...], trace: Trace) -> bytes:
         document = _TRAIL.dump_json(trail, exclude_defaults=True)
     except ValueError:  # a surrogate somewhere: the slow way round
         plain = _TRAIL.dump_python(trail, mode="json", exclude_defaults=True)
-        document = printable(json.dumps(plain, ensure_ascii=False)).encode()
+        document = storable(json.dumps(plain, ensure_ascii=False)).encode()
     return zlib.compress(document, level=3)  # 6 and 9 save 3% for twice the time
 
 

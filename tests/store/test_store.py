@@ -272,7 +272,7 @@ def test_any_fields_survive_and_any_text_is_taken(make_record, fields, texts):
     odd = type(trace)(trace.hops, type(trace.origin)(None, None, Trust.CLAIMED, 0.0, "none", texts))
     kept_fields, kept = trail.unpack(trail.pack(fields, odd))
     assert kept_fields == fields
-    assert kept.origin.reasons == tuple(map(trail.printable, texts))
+    assert kept.origin.reasons == tuple(map(trail.storable, texts))
 
 
 @pytest.mark.parametrize("data", [b"", b"nonsense", trail.zlib.compress(b"{}"), trail.zlib.compress(b"[1")])

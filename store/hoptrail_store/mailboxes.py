@@ -1,0 +1,193 @@
+"""Messages out of mailboxes: mbox files (packed too), Maildir and folders of single messages.
+
+Everything is read as a stream, a message at a time, and of a long one only the beginning is kept. What a file is, its
+content tells and not its name.
+"""
+
+import bz2
+import gzip
+import hashlib
+import lzma
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from io import BufferedIOBase, BufferedReader
+from pathlib import Path
+from typing import Literal
+
+KEPT_BYTES = 2 << 20
+"""Of each message: a MiB of header, which is all that is traced, and what [store] evidence_max_bytes may ask for."""
+
+_LINE_BYTES = 1 << 16  # a longer line is read in parts, so that a file without line ends does not fill the memory
+_DIGEST_BYTES = 16
+
+_UNPACKERS: tuple[tuple[bytes, Callable[[BufferedReader], BufferedIOBase]], ...] = (
+    (b"\x1f\x8b", lambda file: gzip.GzipFile(fileobj=file)),
+    (b"\xfd7zXZ\x00", lzma.LZMAFile),
+    (b"BZh", bz2.BZ2File),
+)
+_UNPACK_ERRORS = (EOFError, lzma.LZMAError, gzip.BadGzipFile)
+
+_FIELD = re.compile(rb"[!-9;-~]{1,998}[ \t]*:")
+_MAIL_FIELD = re.compile(
+    rb"^(?:received|from|to|date|subject|message-id|return-path|delivered-to|mime-version)[ \t]*:",
+    re.IGNORECASE | re.MULTILINE,
+)
+# From_ lines of every age: an address or none, a date with a four-digit year somewhere after it (RFC 4155).
+_DATED_FROM = re.compile(rb"From (?:.* )?(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? .*\d{4}\s*$")
+_QUOTED_FROM = re.compile(rb">+From ")
+
+# What mail servers keep beside the messages of a Maildir.
+_NOT_MAIL = re.compile(r"\..*|dovecot.*|courier.*|maildir(?:size|folder)|subscriptions|.*\.lock", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class RawMessage:
+    """One message: the beginning of its `content`, the digest and size of all of it.
+
+    `position` is how far its file was read, in bytes as they lie on the disk; `modified_s` the file's time.
+    """
+
+    path: Path
+    content: bytes = field(repr=False)
+    size_bytes: int
+    digest: bytes
+    position: int
+    modified_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A file that gave no message, or not all of its messages, and why."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file to read, with its size on the disk."""
+
+    path: Path
+    size_bytes: int
+
+
+def find_sources(paths: tuple[Path, ...]) -> Iterator[Source | LeftOut]:
+    """Yield the files below the paths, each folder's in the order of their names; links to folders are not followed."""
+    for path in paths:
+        yield from _walk(path)
+
+
+def read_messages(source: Source) -> Iterator[RawMessage | LeftOut]:
+    """Yield the messages of one file, and at the end why the rest was left out, if it was."""
+    try:
+        with source.path.open("rb") as file:
+            yield from _messages(source.path, file)
+    except OSError as error:
+        yield LeftOut(source.path, error.strerror or str(error))
+    except _UNPACK_ERRORS as error:
+        yield LeftOut(source.path, f"damaged archive: {error}")
+
+
+def _walk(path: Path) -> Iterator[Source | LeftOut]:
+    try:
+        if path.is_dir():
+            maildir = (path / "cur").is_dir()
+            for entry in sorted(path.iterdir()):
+                passed_over = (
+                    (entry.is_symlink() and entry.is_dir())
+                    or (entry.is_file() and _NOT_MAIL.fullmatch(entry.name))
+                    or (maildir and entry.name == "tmp")
+                )
+                if not passed_over:
+                    yield from _walk(entry)
+        elif path.is_file():
+            yield Source(path, path.stat().st_size)
+        else:
+            yield LeftOut(path, "no file" if path.exists() else "does not exist")
+    except OSError as error:
+        yield LeftOut(path, error.strerror or str(error))
+
+
+def _messages(path: Path, file: BufferedReader) -> Iterator[RawMessage | LeftOut]:
+    modified_s = path.stat().st_mtime
+    beginning = file.read(6)
+    file.seek(0)
+    unpack = next((unpack for magic, unpack in _UNPACKERS if beginning.startswith(magic)), None)
+    content = unpack(file) if unpack else file
+    first = content.read(_LINE_BYTES)
+    content.seek(0)
+    kind = _kind(first)
+    if kind is None:
+        yield LeftOut(path, "empty" if not first else "no mail")
+        return
+    split = _split_mbox if kind == "mbox" else _whole
+    for parts in split(content):
+        yield RawMessage(path, parts.content(), parts.size_bytes, parts.digest(), file.tell(), modified_s)
+
+
+def _kind(beginning: bytes) -> Literal["mbox", "message"] | None:
+    first, _, rest = beginning.lstrip(b"\r\n").removeprefix(b"\xef\xbb\xbf").partition(b"\n")
+    if first.startswith(b"From ") and _begins_header(rest):
+        return "mbox"
+    if (_begins_header(first) or first.startswith(b">From ")) and _MAIL_FIELD.search(beginning):
+        return "message"
+    return None
+
+
+def _begins_header(line: bytes) -> bool:
+    return _FIELD.match(line) is not None or line.startswith(b">From ")
+
+
+class _Parts:
+    """A message while its lines come in."""
+
+    def __init__(self) -> None:
+        self._kept = bytearray()
+        self._hash = hashlib.sha256()
+        self.size_bytes = 0
+
+    def add(self, line: bytes) -> None:
+        self._hash.update(line)
+        self.size_bytes += len(line)
+        if len(self._kept) < KEPT_BYTES:
+            self._kept += line[: KEPT_BYTES - len(self._kept)]
+
+    def content(self) -> bytes:
+        return bytes(self._kept)
+
+    def digest(self) -> bytes:
+        return self._hash.digest()[:_DIGEST_BYTES]
+
+
+def _whole(content: BufferedIOBase) -> Iterator[_Parts]:
+    parts = _Parts()
+    while chunk := content.read(_LINE_BYTES):
+        parts.add(chunk)
+    yield parts
+
+
+def _split_mbox(content: BufferedIOBase) -> Iterator[_Parts]:
+    """Split at lines `From ` that a header field follows and that a blank line precedes, or that end in a date.
+
+    So neither an unquoted `From ` in a text nor a separator whose blank line was lost cuts wrongly. The blank line that
+    belongs to the separator is no part of the message; one '>' goes from quoted lines, as mboxrd and mboxo write them.
+    """
+    parts: _Parts | None = None
+    blank: bytes | None = b""  # the line just read, if it was empty; it may belong to the separator
+    line = content.readline(_LINE_BYTES)
+    while line:
+        following = content.readline(_LINE_BYTES)
+        if line.startswith(b"From ") and _begins_header(following) and (blank is not None or _DATED_FROM.match(line)):
+            if parts:
+                yield parts
+            parts, blank = _Parts(), None
+        elif parts:
+            if blank is not None:
+                parts.add(blank)
+            blank = line if line in {b"\n", b"\r\n"} else None
+            if blank is None:
+                parts.add(line[1:] if _QUOTED_FROM.match(line) else line)
+        line = following
+    if parts:
+        yield parts
