@@ -45,6 +45,10 @@ class Service:
         wait_for(ready_or_ended, what, log=self.log, timeout_s=timeout_s)
 
     def signal(self, number: int) -> None:
+        """Send a signal to the program alone."""
+        self._process.send_signal(number)
+
+    def signal_all(self, number: int) -> None:
         """Send a signal to the program and to the children that stayed in its session."""
         os.killpg(self.pid, number)
 

@@ -90,4 +90,4 @@ class Spamd:
 
     def signal(self, number: int) -> None:
         """Send a signal (SIGSTOP, ...) to spamd and its children."""
-        self._service.signal(number)
+        self._service.signal_all(number)
