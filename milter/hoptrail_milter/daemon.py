@@ -25,7 +25,7 @@ from hoptrail_milter.counters import Board
 from hoptrail_milter.endpoint import Endpoint, parse_endpoint
 from hoptrail_milter.log import Log, open_log
 from hoptrail_milter.notify import notify, watchdog_interval_s
-from hoptrail_milter.services import DaemonSettings
+from hoptrail_milter.settings import DaemonSettings
 from hoptrail_milter.status import StatusServer
 from hoptrail_milter.worker import Order, work
 

@@ -65,8 +65,8 @@ class Log:
 
 
 def open_log(settings: MilterSettings) -> Log:
-    """Return the log that `settings` ask for; without a syslog socket, standard error's."""
-    logger = logging.getLogger("hoptrail.milter")
+    """Return the log that `settings` ask for; without a syslog socket, standard error's. The store's goes there too."""
+    logger = logging.getLogger("hoptrail")
     logger.propagate = False
     logger.setLevel(settings.log_level.upper())
     handler: logging.Handler = logging.StreamHandler(sys.stderr)

@@ -3,7 +3,6 @@
 import socket
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Lock
 from typing import Final
@@ -14,30 +13,15 @@ from hoptrail_milter.log import Log
 from hoptrail_milter.message import Message
 from hoptrail_milter.network import NetworkLoop
 from hoptrail_milter.refusals import Refusals
-from hoptrail_milter.settings import MilterSettings, ScoreSettings
-from hoptrail_store.errors import StoreError
+from hoptrail_milter.settings import DaemonSettings
 from hoptrail_store.ids import Ids
 from hoptrail_store.records import MessageRecord, Score
-from hoptrail_store.settings import StoreSettings
 from hoptrail_store.writer import Writer
 from hoptrail_tracer.lookups import Lookups
-from hoptrail_tracer.lookups.settings import LookupSettings
 from hoptrail_tracer.model import AddressFacts
-from hoptrail_tracer.settings import SiteSettings
 
 # What a wait on another thread is given beyond that thread's own time limit, so that its own answer comes first.
 MARGIN_S: Final = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class DaemonSettings:
-    """All that the daemon needs to know: the sections of the configuration that concern it."""
-
-    site: SiteSettings = field(default_factory=SiteSettings)
-    lookups: LookupSettings = field(default_factory=LookupSettings)
-    store: StoreSettings = field(default_factory=StoreSettings)
-    milter: MilterSettings = field(default_factory=MilterSettings)
-    score: ScoreSettings = field(default_factory=ScoreSettings)
 
 
 class Services:
@@ -59,7 +43,7 @@ class Services:
         names = stamp.own_names(scoring=self.scorer is not None)
         self.own_names = {name.lower(): name for name in names}
         self.refusals = Refusals(self.host)
-        self._lookups = Lookups(settings.lookups)
+        self._lookups = Lookups(settings.lookups, site=settings.site)
         self._writer = Writer(settings.store)
         self._ids = Ids()
         self._lock = Lock()
@@ -88,8 +72,8 @@ class Services:
             return self._ids.new()
 
     def look_up(self, ip: str | None, budget_s: float) -> Future[AddressFacts] | None:
-        """Start the look-ups about an address; None where there is nothing to ask."""
-        if ip is None or not budget_s:
+        """Start the look-ups about an address; None where there is none to ask about: own and private ones."""
+        if ip is None or self._lookups.refusal(ip):
             return None
         return self.network.submit(self._lookups.facts(ip, budget_s))
 
@@ -122,23 +106,25 @@ class Services:
             return Score(unscored="timeout")
 
     def evidence(self, message: Message, score: Score | None) -> bytes | None:
-        """Return what of the message is kept whole: spam, as long as the store keeps any."""
-        store = self.settings.store
-        if score is None or not score.is_spam or not store.evidence_days:
-            return None
-        return message.whole()[: store.evidence_max_bytes]
+        """Return the whole message if it is spam and the store keeps any; the store cuts it to its own limit."""
+        is_kept = score is not None and score.is_spam and self.settings.store.evidence_days
+        return message.whole() if is_kept else None
 
     def commit(self, record: MessageRecord) -> bool:
         """Store a record; True once it is on disk. A loss is counted and logged with the queue id."""
         queue = record.connection.id if record.connection else None
         try:
             self._writer.submit(record).result(self.settings.store.lock_wait_s + MARGIN_S)
-        except (StoreError, FutureTimeoutError) as error:
-            self.counters.add("lost")
-            self.log.alert("lost", queue=queue, id=record.id, error=str(error) or "the store is too slow")
+        except Exception as error:  # noqa: BLE001 - whatever keeps the record from the store, the mail flows
+            self.note_loss(queue, str(error) or "the store is too slow")
             return False
         self.counters.add("recorded")
         return True
+
+    def note_loss(self, queue: str | None, error: str) -> None:
+        """Count and log that a message passed without a record: each one, since each may be asked about."""
+        self.counters.add("lost")
+        self.log.alert("lost", queue=queue, error=error)
 
     def flush_refusals(self) -> None:
         """Hand the refusals counted so far to the store."""

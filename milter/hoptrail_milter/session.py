@@ -4,13 +4,10 @@ State is per message, since several may arrive on one connection and each may be
 has accepted a recipient nothing is spent (late commitment).
 """
 
-import email.errors
-import email.header
 import ipaddress
 import re
 import time
 from concurrent.futures import Future
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Literal
@@ -19,13 +16,13 @@ from hoptrail_milter import stamp
 from hoptrail_milter.message import Message
 from hoptrail_milter.relay_line import envelope_lines
 from hoptrail_milter.services import Services
+from hoptrail_store.fields import subject_text, trace_fields
 from hoptrail_store.records import MessageRecord, Score
-from hoptrail_store.trail import printable
+from hoptrail_store.trail import storable
 from hoptrail_tracer import chain
 from hoptrail_tracer.model import AddressFacts, Connection
 
 TEXT_MAX: Final = 998  # characters of a text kept from outside: RFC 5322's longest line
-SUBJECT_MAX: Final = 250
 
 _SIZE = re.compile(r"SIZE=(\d{1,12})", re.IGNORECASE)
 
@@ -96,8 +93,9 @@ class Session:
         self._accepted += 1
         message.add_recipient(_address(address))
         if message.accepted == 1:
-            message.deadline_s = time.monotonic() + self._services.settings.milter.lookup_budget_s
-            message.facts = self._services.look_up(self._ip, self._services.settings.milter.lookup_budget_s)
+            budget_s = self._services.settings.lookups.budget_s
+            message.deadline_s = time.monotonic() + budget_s
+            message.facts = self._services.look_up(self._ip, budget_s)
 
     def header(self, name: str, value: bytes) -> None:
         """Note a header field; `value` is every byte after the colon."""
@@ -130,8 +128,9 @@ class Session:
             return Outcome("reject", [], [])
         return Outcome("accept", *edits)
 
-    def give_up(self) -> Outcome:
+    def give_up(self, queue_id: str | None) -> Outcome:
         """Return what is left to do after a fault of our own: forged fields still go, and the mail flows."""
+        self._services.note_loss(queue_id, "a fault of Hoptrail's own")
         milter = self._services.settings.milter
         forged = self._message.own_fields if self._message and not milter.observe_only else {}
         return Outcome(milter.on_fault, stamp.removals(forged), [])
@@ -180,8 +179,8 @@ class Session:
             message_id=clean(first.get("message-id")),
             size_bytes=message.size_bytes,
             trace=trace,
-            fields=chain.evidence_fields(message.fields),
-            subject=_subject(first.get("subject")),
+            fields=trace_fields(fields),
+            subject=subject_text(first.get("subject")),
             score=final,
             facts=facts,
             evidence=services.evidence(message, final),
@@ -235,7 +234,7 @@ def clean(text: str | None) -> str | None:
     """Return a text from outside as one that can be stored: bytes that are no UTF-8 replaced, its length bounded."""
     if text is None:
         return None
-    return printable(text[:TEXT_MAX])
+    return storable(text[:TEXT_MAX])
 
 
 def _address(text: str) -> str:
@@ -251,13 +250,3 @@ def _canonical(ip: str | None) -> str | None:
         return None
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return str(mapped or address)
-
-
-def _subject(value: str | None) -> str | None:
-    """Return a Subject as a person reads it; one that cannot be decoded as it stands."""
-    text = clean(value)
-    if text and "=?" in text:
-        # An unknown charset, bytes that are none of it, bad base64.
-        with suppress(LookupError, ValueError, email.errors.HeaderParseError):
-            text = str(email.header.make_header(email.header.decode_header(text)))
-    return clean(text[:SUBJECT_MAX]) if text else text

@@ -3,11 +3,14 @@
 import grp
 import ipaddress
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from hoptrail_milter.endpoint import check_asked, check_listening
+from hoptrail_store.settings import StoreSettings
+from hoptrail_tracer.lookups.settings import LookupSettings
 from hoptrail_tracer.options import option
+from hoptrail_tracer.settings import SiteSettings
 
 _MODE_MAX = 0o777
 
@@ -71,13 +74,6 @@ class MilterSettings:
         "accept",
         "What the MTA is told where Hoptrail itself fails: 'accept' lets the mail flow, 'tempfail' has the sender try "
         "again.",
-    )
-    lookup_budget_s: float = option(
-        2.0,
-        "Seconds that look-ups for one message may take, counted from the first accepted recipient. What is late is "
-        "left out, and said so.",
-        at_least=0,
-        at_most=60,
     )
     status: str = option(
         "unix:/run/hoptrail/status.sock",
@@ -161,3 +157,14 @@ class ScoreSettings:
         at_least=0,
         at_most=1_000,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonSettings:
+    """All that the daemon needs to know: the sections of the configuration that concern it."""
+
+    site: SiteSettings = field(default_factory=SiteSettings)
+    lookups: LookupSettings = field(default_factory=LookupSettings)
+    store: StoreSettings = field(default_factory=StoreSettings)
+    milter: MilterSettings = field(default_factory=MilterSettings)
+    score: ScoreSettings = field(default_factory=ScoreSettings)

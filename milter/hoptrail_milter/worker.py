@@ -10,8 +10,8 @@ from typing import Final, Literal
 from hoptrail_milter import callbacks
 from hoptrail_milter.counters import Counters
 from hoptrail_milter.log import Log
-from hoptrail_milter.services import DaemonSettings, Services
-from hoptrail_store.errors import StoreError
+from hoptrail_milter.services import Services
+from hoptrail_milter.settings import DaemonSettings
 
 FLUSH_S: Final = 30.0  # how long refusals may wait in memory: what kill -9 can lose of them
 TICK_S: Final = 1.0
@@ -60,7 +60,7 @@ class Worker:
         """Put a new configuration in force for sessions to come; those that run keep theirs."""
         try:
             services = Services(settings, self._counters, self._log)
-        except (OSError, StoreError, ValueError) as error:
+        except (OSError, ValueError) as error:
             self._log.alert("reload-failed", error=str(error), kept="the configuration before")
             return
         with self._lock:
@@ -93,7 +93,7 @@ def work(settings: DaemonSettings, counters: Counters, log: Log, orders: Pipe) -
         signal.signal(number, signal.SIG_IGN)
     try:
         worker = Worker(settings, counters, log, orders)
-    except (OSError, StoreError, ValueError) as error:
+    except (OSError, ValueError) as error:
         log.alert("worker-failed", error=str(error))
         os._exit(1)
     Thread(target=worker.take_orders, name="orders", daemon=True).start()

@@ -1,0 +1,162 @@
+"""A private Hoptrail daemon, `with running_daemon() as daemon: ...`, and mail to send past it."""
+
+import os
+import pickle
+import signal
+import smtplib
+import socket
+import sqlite3
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from hoptrail_milter.endpoint import parse_endpoint
+from hoptrail_milter.settings import DaemonSettings, MilterSettings, ScoreSettings
+from hoptrail_milter.status import fetch
+from hoptrail_store.settings import StoreSettings
+from hoptrail_tracer.settings import SiteSettings
+from testbed.places import private_folder, wait_for
+from testbed.service import Service
+
+HOST = "mx.example.test"
+# The command's own way to its settings is the command's test; this one needs no TOML.
+RUN = """
+import pickle, sys
+from pathlib import Path
+from hoptrail_milter.daemon import run
+read = lambda: pickle.loads(Path(sys.argv[1]).read_bytes())
+run(read(), read)
+"""
+
+
+@dataclass
+class Daemon:
+    folder: Path
+    settings: DaemonSettings
+    service: Service
+
+    @property
+    def socket(self) -> str:
+        return self.settings.milter.socket
+
+    def log(self) -> str:
+        return self.service.log.read_text(encoding="utf-8")
+
+    def status(self) -> dict:
+        return fetch(parse_endpoint(self.settings.milter.status))
+
+    def counter(self, name: str) -> int:
+        return self.status()["counters"][name]
+
+    def workers(self) -> list[int]:
+        return [worker["pid"] for worker in self.status()["workers"]]
+
+    def wait_for_log(self, text: str) -> None:
+        wait_for(lambda: text in self.log(), f"{text!r} in the daemon's log", log=self.service.log)
+
+    def reload(self, settings: DaemonSettings | bytes) -> None:
+        """Replace the configuration (by bytes that are none, for a broken one) and signal."""
+        content = settings if isinstance(settings, bytes) else pickle.dumps(settings)
+        (self.folder / "settings").write_bytes(content)
+        self.service.signal(signal.SIGHUP)
+
+    def rows(self, query: str, *values: object) -> list[sqlite3.Row]:
+        database = sqlite3.connect(f"file:{self.settings.store.path}?mode=ro", uri=True, timeout=10)
+        database.row_factory = sqlite3.Row
+        try:
+            return database.execute(query, values).fetchall()
+        finally:
+            database.close()
+
+
+def settings_in(folder: Path, **sections: object) -> DaemonSettings:
+    """Settings for a daemon in `folder`; the changes of each section as a mapping."""
+    base = DaemonSettings(
+        site=SiteSettings(hostname=HOST),
+        store=StoreSettings(path=str(folder / "store/store.sqlite"), lock_wait_s=1.0),
+        milter=MilterSettings(
+            socket=f"unix:{folder}/milter.sock",
+            status=f"unix:{folder}/status.sock",
+            socket_mode="0666",
+            workers=2,
+            stop_grace_s=2.0,
+            log_level="debug",
+        ),
+        score=ScoreSettings(),
+    )
+    changed = {name: replace(getattr(base, name), **changes) for name, changes in sections.items()}
+    return replace(base, **changed)
+
+
+@contextmanager
+def running_daemon(**sections: Mapping[str, object]) -> Iterator[Daemon]:
+    """A started daemon; its log must not have a traceback when it ends."""
+    with private_folder("milter") as folder:
+        (folder / "store").mkdir()
+        settings = settings_in(folder, **sections)
+        (folder / "settings").write_bytes(pickle.dumps(settings))
+        service = Service([sys.executable, "-c", RUN, folder / "settings"], log=folder / "daemon.log")
+        daemon = Daemon(folder, settings, service)
+        try:
+            service.wait_until(lambda: "ready" in daemon.log() and _listens(settings), "the milter")
+            yield daemon
+        finally:
+            service.stop()
+        assert "Traceback" not in daemon.log(), daemon.log()
+
+
+def _listens(settings: DaemonSettings) -> bool:
+    where = parse_endpoint(settings.milter.socket)
+    with socket.socket(socket.AF_UNIX if where.kind == "unix" else socket.AF_INET) as probe:
+        return probe.connect_ex(where.path or (where.host, where.port)) == 0
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What the MTA said to the end of a message, and the mark by which to find it."""
+
+    mark: str
+    code: int
+    text: str
+
+
+def send(
+    smtp: smtplib.SMTP,
+    head: bytes = b"",
+    body: bytes = b"Hello\r\n",
+    *,
+    sender: str = "<carol@example.net>",
+    recipients: tuple[str, ...] = ("alice@example.test",),
+    options: str = "",
+) -> Sent:
+    """Send one message with a Message-ID of its own on an open connection; `head` is more header, CRLF at its end."""
+    mark = f"{os.urandom(8).hex()}@example.net"
+    assert smtp.docmd(f"MAIL FROM:{sender} {options}".rstrip())[0] == 250
+    for recipient in recipients:
+        smtp.docmd(f"RCPT TO:<{recipient}>")
+    code, text = smtp.data(b"Message-ID: <" + mark.encode() + b">\r\n" + head + b"\r\n" + body)
+    return Sent(mark, code, text.decode())
+
+
+def delivered(mta, sent: Sent, user: str = "alice") -> bytes:
+    """The message as it lies in the user's mailbox."""
+
+    def found() -> bytes | None:
+        return next((mail for mail in mta.mailbox(user) if sent.mark.encode() in mail), None)
+
+    return wait_for(found, f"{sent} in {user}'s mailbox", log=mta.machine.log)
+
+
+def header(mail: bytes) -> bytes:
+    return mail.replace(b"\r\n", b"\n").partition(b"\n\n")[0] + b"\n"
+
+
+def unfolded(mail: bytes) -> dict[str, list[str]]:
+    """Header fields, by name in lower case."""
+    found: dict[str, list[str]] = {}
+    for line in header(mail).replace(b"\n ", b" ").replace(b"\n\t", b" ").decode("utf-8", "replace").splitlines():
+        name, _, value = line.partition(":")
+        found.setdefault(name.lower(), []).append(value.strip())
+    return found
