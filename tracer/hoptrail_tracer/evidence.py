@@ -33,11 +33,12 @@ _CLIENT_FIELDS = frozenset(
     }
 )
 _ORIGINATING_FIELDS = frozenset(
-    "x-originating-ip x-sender-ip x-senderip x-source-ip x-client-ip x-remote-ip x-real-ip x-yahoo-post-ip x-aol-ip "
-    "x-apparently-from x-eip x-mdremoteip x-posting-ip x-http-posting-ip x-web-client-ip".split()
+    {
+        *("x-originating-ip", "x-sender-ip", "x-senderip", "x-source-ip", "x-client-ip", "x-remote-ip", "x-real-ip"),
+        *("x-yahoo-post-ip", "x-aol-ip", "x-apparently-from", "x-eip", "x-mdremoteip", "x-posting-ip"),
+        *("x-http-posting-ip", "x-web-client-ip"),
+    }
 )
-FIELDS = _CLIENT_FIELDS | _ORIGINATING_FIELDS
-"""Names in lower case of all fields that are read here: what to keep of a header besides Received."""
 
 
 @dataclass(frozen=True, slots=True)
