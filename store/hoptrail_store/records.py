@@ -58,3 +58,13 @@ class RefusalCount:
     sessions: int
     accepted: int
     refused: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a look-up found, as text, until it expires."""
+
+    kind: str
+    key: str
+    value: str
+    expires_ms: int

@@ -10,7 +10,7 @@ from typing import Final
 
 from hoptrail_store import trail
 from hoptrail_store.names import Names
-from hoptrail_store.records import MessageRecord, RefusalCount
+from hoptrail_store.records import Answer, MessageRecord, RefusalCount
 from hoptrail_tracer.model import Hop, Kind, Trace, Trust
 
 TRUST_CODES: Final = {trust: code for code, trust in enumerate(Trust)}
@@ -183,6 +183,17 @@ def _insert_facts(connection: sqlite3.Connection, names: Names, number: int, rec
         [
             (number, position, names.id(zone.zone), zone.verdict, ",".join(zone.codes) or None, clipped(zone.text))
             for position, zone in enumerate(facts.zones)
+        ],
+    )
+
+
+def remember(connection: sqlite3.Connection, answers: Sequence[Answer]) -> None:
+    """Keep answers of look-ups, each in place of the one before it."""
+    connection.executemany(
+        "INSERT OR REPLACE INTO lookup VALUES (?, ?, ?, ?)",
+        [
+            (answer.kind, trail.storable(answer.key), trail.storable(answer.value), answer.expires_ms)
+            for answer in answers
         ],
     )
 

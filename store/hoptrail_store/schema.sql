@@ -6,6 +6,7 @@
 
 -- Facts about the store itself.
 --   key     'name_epoch': raised whenever rows of `name` are deleted, so that writers forget the ids they remember
+--           'names_kept': how many names the last search for unused ones left
 CREATE TABLE meta (
     key TEXT PRIMARY KEY,
     value INTEGER NOT NULL
@@ -278,10 +279,13 @@ CREATE TABLE abuse_draft (
 );
 
 -- Answers of look-ups, until they expire.
+--   kind   what was asked: a short word of the tracer's;  key  a name, an address or a network
 CREATE TABLE lookup (
-    key TEXT PRIMARY KEY,
-    value BLOB NOT NULL,
-    expires_ms INTEGER NOT NULL
+    kind TEXT NOT NULL,
+    key TEXT NOT NULL,
+    value TEXT NOT NULL,
+    expires_ms INTEGER NOT NULL,
+    PRIMARY KEY (kind, key)
 ) WITHOUT ROWID;
 CREATE INDEX lookup_expires ON lookup (expires_ms);
 

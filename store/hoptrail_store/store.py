@@ -15,7 +15,7 @@ from hoptrail_store import rows
 from hoptrail_store.errors import MovedStoreError, RecordError, store_error
 from hoptrail_store.lock import FileLock
 from hoptrail_store.names import Names
-from hoptrail_store.records import MessageRecord, RefusalCount
+from hoptrail_store.records import Answer, MessageRecord, RefusalCount
 from hoptrail_store.rows import Prepared
 from hoptrail_store.settings import StoreSettings
 
@@ -80,13 +80,19 @@ class Store:
         return rows.prepare(record, evidence_max_bytes=limit, digest=digest)
 
     def write(
-        self, prepared: Sequence[Prepared], refusals: Sequence[RefusalCount] = (), *, wait_s: float | None = None
+        self,
+        prepared: Sequence[Prepared],
+        refusals: Sequence[RefusalCount] = (),
+        answers: Sequence[Answer] = (),
+        *,
+        wait_s: float | None = None,
     ) -> int:
-        """Store packed messages and refusals in one transaction, all or none; return how many messages were new."""
+        """Store all of it in one transaction, or nothing; return how many messages were new."""
         with self.transaction(wait_s):
             now_ms = time.time_ns() // 1_000_000
             new = sum(rows.insert(self._connection, self._names, one, now_ms) for one in prepared)
             rows.add_refusals(self._connection, self._names, refusals)
+            rows.remember(self._connection, answers)
         return new
 
     def count_refusals(self, counts: Sequence[RefusalCount]) -> None:

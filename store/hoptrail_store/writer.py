@@ -18,7 +18,7 @@ from hoptrail_store.errors import (
     StoreError,
     UnavailableStoreError,
 )
-from hoptrail_store.records import MessageRecord, RefusalCount
+from hoptrail_store.records import Answer, MessageRecord, RefusalCount
 from hoptrail_store.settings import StoreSettings
 from hoptrail_store.store import Store, file_identity, set_damaged_aside
 
@@ -32,9 +32,10 @@ _log = logging.getLogger("hoptrail.store")
 
 @dataclass(slots=True)
 class _Job:
-    record: MessageRecord | None
-    refusals: Sequence[RefusalCount]
     deadline: float
+    record: MessageRecord | None = None
+    refusals: Sequence[RefusalCount] = ()
+    answers: Sequence[Answer] = ()
     done: "Future[None]" = field(default_factory=Future)
 
 
@@ -62,11 +63,15 @@ class Writer:
 
         The time of one transaction comes on top of it, so a caller who must answer waits with a timeout of its own.
         """
-        return self._enqueue(record, ())
+        return self._enqueue(_Job(self._deadline(), record=record))
 
     def count_refusals(self, counts: Sequence[RefusalCount]) -> "Future[None]":
         """Return a future like `submit`'s for counts that are added to the store's."""
-        return self._enqueue(None, counts)
+        return self._enqueue(_Job(self._deadline(), refusals=counts))
+
+    def remember(self, answers: Sequence[Answer]) -> "Future[None]":
+        """Return a future like `submit`'s for answers of look-ups."""
+        return self._enqueue(_Job(self._deadline(), answers=answers))
 
     def close(self, wait_s: float = 10.0) -> None:
         """Store what waits, then end the thread; what is not stored after `wait_s` fails."""
@@ -83,8 +88,10 @@ class Writer:
         """Close."""
         self.close()
 
-    def _enqueue(self, record: MessageRecord | None, refusals: Sequence[RefusalCount]) -> "Future[None]":
-        job = _Job(record, refusals, time.monotonic() + self._settings.lock_wait_s)
+    def _deadline(self) -> float:
+        return time.monotonic() + self._settings.lock_wait_s
+
+    def _enqueue(self, job: _Job) -> "Future[None]":
         if self._closed:
             job.done.set_exception(BusyStoreError(f"{self._settings.path}: the writer was closed"))
             return job.done
@@ -145,7 +152,8 @@ class Writer:
         prepared = [store.prepare(job.record) for job in jobs if job.record]
         refusals = [count for job in jobs for count in job.refusals]
         wait_s = max(jobs[0].deadline - time.monotonic(), _LEAST_WAIT_S)
-        store.write(prepared, refusals, wait_s=wait_s)
+        answers = [answer for job in jobs for answer in job.answers]
+        store.write(prepared, refusals, answers, wait_s=wait_s)
 
     def _opened(self) -> Store:
         if self._store is None:
