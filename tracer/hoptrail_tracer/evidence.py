@@ -39,6 +39,8 @@ _ORIGINATING_FIELDS = frozenset(
         *("x-http-posting-ip", "x-web-client-ip"),
     }
 )
+FIELDS = _CLIENT_FIELDS | _ORIGINATING_FIELDS
+"""Names in lower case of all fields that are read here: what a store keeps of a header besides Received."""
 
 
 @dataclass(frozen=True, slots=True)
