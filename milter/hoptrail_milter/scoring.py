@@ -100,7 +100,7 @@ def user_for(settings: ScoreSettings, recipients: tuple[str, ...]) -> str | None
     if not settings.user or len(recipients) != 1:
         return None
     name = recipients[0] if settings.user == "recipient" else recipients[0].rpartition("@")[0]
-    return name if name.isascii() and name.isprintable() and " " not in name else None
+    return name if name and name.isascii() and name.isprintable() and " " not in name else None
 
 
 def _within(ip: str, networks: list[IPv4Network | IPv6Network]) -> bool:

@@ -121,6 +121,26 @@ class Services:
         self.counters.add("recorded")
         return True
 
+    def account(self, record: MessageRecord) -> None:
+        """Count and log a message by what was found out about it."""
+        score = record.score
+        if score is not None:
+            self.counters.add(f"unscored_{score.unscored}" if score.unscored else "scored")
+            if score.is_spam:
+                self.counters.add("spam")
+        connection, origin = record.connection, record.trace.origin
+        self.log.info(
+            "message",
+            queue=connection.id if connection else None,
+            id=record.id,
+            client=connection.ip if connection else None,
+            origin=origin.ip,
+            trust=origin.trust,
+            score=(score.unscored or score.points) if score else None,
+            recipients=len(record.recipients),
+            bytes=record.size_bytes,
+        )
+
     def note_loss(self, queue: str | None, error: str) -> None:
         """Count and log that a message passed without a record: each one, since each may be asked about."""
         self.counters.add("lost")

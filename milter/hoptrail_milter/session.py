@@ -117,16 +117,19 @@ class Session:
         message = self._message or Message("")
         record = self._record(message, macros)
         recorded = self._services.commit(record)
-        settings = self._services.settings
-        if settings.milter.observe_only:
+        self._services.account(record)
+        milter = self._services.settings.milter
+        if milter.observe_only:
             return Outcome("accept", [], [])
-        edits = (stamp.removals(message.own_fields), stamp.additions(record))
-        if not recorded and settings.milter.on_fault == "tempfail":
+        if not recorded and milter.on_fault == "tempfail":
             return Outcome("tempfail", [], [])
         if self._is_refused(record):
             self._services.counters.add("refused")
             return Outcome("reject", [], [])
-        return Outcome("accept", *edits)
+        removals = stamp.removals(message.own_fields)
+        if removals:
+            self._services.counters.add("fields_removed", len(removals))
+        return Outcome("accept", removals, stamp.additions(record))
 
     def give_up(self, queue_id: str | None) -> Outcome:
         """Return what is left to do after a fault of our own: forged fields still go, and the mail flows."""
