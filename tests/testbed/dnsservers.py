@@ -119,7 +119,8 @@ class Rbldnsd(_Daemon):
         if zone not in self._untested:
             lines["v4"].append(TEST_ENTRIES[4])
             lines["v6"].append(TEST_ENTRIES[6])
-        edition = f"127.255.1.{next(self._edition)}"
+        number = next(self._edition)
+        edition = f"127.255.1.{number}"
         lines["v4"].append(f"{edition} :127.0.0.2:edition")
         for place, codes in entries.items():
             for code in [codes] if isinstance(codes, str) else codes:
@@ -129,7 +130,10 @@ class Rbldnsd(_Daemon):
                 else:
                     lines[f"v{ip_network(place).version}"].append(f"{place} :{code}:")
         for kind, text in lines.items():
-            (self._folder / f"{zone}.{kind}").write_text("\n".join([*text, ""]), encoding="ascii")
+            path = self._folder / f"{zone}.{kind}"
+            path.write_text("\n".join([*text, ""]), encoding="ascii")
+            # rbldnsd takes a file of the same size and second for the one that it has read.
+            os.utime(path, (path.stat().st_atime, path.stat().st_mtime + number))
         return ".".join(reversed(edition.split("."))) + "." + zone
 
     def publish(self, zone: str, entries: Entries) -> None:
