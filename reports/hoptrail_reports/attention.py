@@ -137,8 +137,5 @@ def _gone_and_slow(report: DayReport) -> Iterator[Notice]:
 
 def _drafts(report: DayReport) -> Iterator[Notice]:
     if report.drafts:
-        yield Notice(
-            "act",
-            f"{counted(len(report.drafts), 'abuse draft waits', 'abuse drafts wait')} for your word: hoptrail abuse list.",
-            section="drafts",
-        )
+        waiting = counted(len(report.drafts), "abuse draft waits", "abuse drafts wait")
+        yield Notice("act", f"{waiting} for your word: hoptrail abuse list.", section="drafts")

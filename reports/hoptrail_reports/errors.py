@@ -11,3 +11,7 @@ class AlreadyRunningError(ReportError):
 
 class OpenDayError(ReportError):
     """The day asked for is not over yet."""
+
+
+class LookupsDownError(ReportError):
+    """Nothing could be looked up: the network or its resolver is down, and the next night tries again."""

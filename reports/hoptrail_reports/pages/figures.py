@@ -73,10 +73,16 @@ def score_chart(report: DayReport) -> Markup:
 def delay_chart(delays: DelayStats) -> Markup:
     """The histogram of some delays."""
     items = [
-        Bar(label.removeprefix("under "), count, f"{counted(count, 'message')}: {label}")
+        Bar(_axis_label(label), count, f"{counted(count, 'message')}: {label}")
         for label, count in zip(BUCKET_LABELS, delays.counts, strict=True)
     ]
     return bars(items, title="Histogram of delays")
+
+
+def _axis_label(bucket: str) -> str:
+    for words, short in (("under ", "<"), ("over ", ">"), (" min", "m"), (" s", "s"), (" h", "h")):
+        bucket = bucket.replace(words, short)
+    return bucket
 
 
 def history_chart(day: date, history: Mapping[date, int]) -> Markup:

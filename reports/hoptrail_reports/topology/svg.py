@@ -170,8 +170,8 @@ def _badge(new: int, node: Node, right: float, top: float) -> str:
     label = "new" if node.kind == "relay" else f"{new:,} new"
     width = 10 + len(label) * 5.6
     return (
-        f'<g class="badge"><rect x="{right - width:.1f}" y="{top - 8:.1f}" width="{width:.1f}" height="15" rx="7.5"/>'
-        f'<text x="{right - width / 2:.1f}" y="{top + 3:.1f}">{label}</text></g>'
+        f'<g class="badge"><rect x="{right - width:.1f}" y="{top - 11:.1f}" width="{width:.1f}" height="15" rx="7.5"/>'
+        f'<text x="{right - width / 2:.1f}" y="{top:.1f}">{label}</text></g>'
     )
 
 

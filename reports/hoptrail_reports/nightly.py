@@ -1,0 +1,213 @@
+"""The nightly job: the map of a closed day, its pages, its abuse drafts, and the deletion of what is old.
+
+Each step stands alone: one that fails is named in the report and the others are done. A run that is repeated gives the
+same; a run that is killed leaves the last report as it was.
+"""
+
+import json
+import logging
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Final, Protocol
+
+from hoptrail_reports import drafting
+from hoptrail_reports.errors import LookupsDownError, OpenDayError
+from hoptrail_reports.gather import gather
+from hoptrail_reports.pages.figures import HISTORY_DAYS
+from hoptrail_reports.pages.folder import NightsFolder
+from hoptrail_reports.pages.render import Pages, nights_page
+from hoptrail_reports.report import DayReport, DraftLine, Step, figures
+from hoptrail_reports.settings import AbuseSettings, ReportSettings
+from hoptrail_reports.shown import counted
+from hoptrail_reports.text import text
+from hoptrail_reports.topology import svg, tables
+from hoptrail_reports.topology.source import stored_ways
+from hoptrail_reports.topology.traffic import Traffic, Way, traffic
+from hoptrail_store.reader import Reader, day_span, open_readonly
+from hoptrail_store.retention import prune
+from hoptrail_store.rows import milliseconds
+from hoptrail_store.settings import StoreSettings
+from hoptrail_store.store import Store
+from hoptrail_tracer.lookups.settings import LookupSettings
+from hoptrail_tracer.settings import SiteSettings
+
+ONE_DAY: Final = timedelta(days=1)
+HISTORY: Final = timedelta(days=HISTORY_DAYS - 1)
+MAP_STEP: Final = "map of relays"
+
+_log = logging.getLogger("hoptrail.nightly")
+
+
+@dataclass(frozen=True, slots=True)
+class NightlySettings:
+    """The sections of the configuration that the nightly job reads."""
+
+    site: SiteSettings = field(default_factory=SiteSettings)
+    lookups: LookupSettings = field(default_factory=LookupSettings)
+    store: StoreSettings = field(default_factory=StoreSettings)
+    reports: ReportSettings = field(default_factory=ReportSettings)
+    abuse: AbuseSettings = field(default_factory=AbuseSettings)
+
+
+class Progress(Protocol):
+    """Who is told how far the job is."""
+
+    def begin(self, step: str) -> None:
+        """A step begins."""
+
+    def expect(self, total: int) -> None:
+        """The step has so many parts."""
+
+    def advance(self) -> None:
+        """One more part of the step is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Night:
+    """What a night came to: the report, and where its pages are, None where they could not be written."""
+
+    report: DayReport
+    place: Path | None
+
+    @property
+    def text(self) -> str:
+        """The plain summary."""
+        return text(self.report, place=str(self.place / "index.html") if self.place else None)
+
+
+def run(
+    settings: NightlySettings,
+    day: date | None = None,
+    *,
+    progress: Progress,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Night:
+    """Do the nightly work for a closed UTC day, by default the last one.
+
+    Raises OpenDayError, AlreadyRunningError, and StoreError where there is no store to read; what fails later is a
+    failed step of the night.
+    """
+    today = now().astimezone(UTC).date()
+    day = day or today - timedelta(days=1)
+    if day >= today:
+        raise OpenDayError(f"{day} is not over yet (days are UTC days); the last closed day is {today - ONE_DAY}")
+    folder = NightsFolder(Path(settings.reports.directory))
+    with (
+        folder.locked(),
+        open_readonly(settings.store.path) as reader,
+        Store.open(settings.store) as store,
+    ):
+        return _Job(settings, day, now(), reader, store, folder, progress).run()
+
+
+@dataclass(slots=True)
+class _Job:
+    """One run: each method that ends in `_step` does one step and returns what the report says of it."""
+
+    settings: NightlySettings
+    day: date
+    now: datetime
+    reader: Reader
+    store: Store
+    folder: NightsFolder
+    progress: Progress
+    traffic: Traffic = field(default_factory=Traffic)
+    drafts: tuple[DraftLine, ...] = ()
+    steps: list[Step] = field(default_factory=list)
+
+    def run(self) -> Night:
+        self._attempt(MAP_STEP, self._map_step)
+        self._attempt("abuse drafts", self._drafts_step)
+        self._attempt("old records", self._retention_step)
+        host = self.settings.site.hostname or socket.getfqdn()
+        report = replace(
+            gather(self.reader, host, self.day, self.traffic, self.settings.reports),
+            drafts=self.drafts,
+        )
+        self._attempt("map into the store", lambda: self._keep_step(report))
+        report = replace(report, steps=tuple(self.steps))
+        place = self._attempt("pages", lambda: self._pages_step(report))
+        return Night(replace(report, steps=tuple(self.steps)), self.folder.path / str(self.day) if place else None)
+
+    def _attempt(self, name: str, step: Callable[[], str]) -> bool:
+        self.progress.begin(name)
+        try:
+            detail = step()
+        except Exception as error:  # noqa: BLE001 - a step of any kind must not keep the others from being done
+            _log.exception("the step %r failed", name)
+            self.steps.append(Step(name, failed=True, detail=str(error) or type(error).__name__))
+            return False
+        self.steps.append(Step(name, detail=detail))
+        return True
+
+    def _map_step(self) -> str:
+        self.progress.expect(self.reader.day(self.day).messages)
+        self.traffic = traffic(self._ways())
+        return f"{counted(self.traffic.messages, 'message')}, {counted(self.traffic.hops, 'hop')}"
+
+    def _ways(self) -> Iterator[Way]:
+        for way in stored_ways(self.reader, *day_span(self.day)):
+            self.progress.advance()
+            yield way
+
+    def _drafts_step(self) -> str:
+        settings = self.settings
+        summary = drafting.draft(
+            self.day,
+            self.store,
+            site=settings.site,
+            lookups=settings.lookups,
+            abuse=settings.abuse,
+            store_settings=settings.store,
+            now=self.now,
+        )
+        self.drafts = drafting.open_drafts(self.store, self.day)
+        if drafting.nothing_was_found(summary):
+            raise LookupsDownError(
+                f"no contact could be looked up ({drafting.outcome(summary)}); the next night tries again"
+            )
+        return drafting.outcome(summary)
+
+    def _retention_step(self) -> str:
+        today = self.now.astimezone(UTC).date()
+        pruned = prune(self.store, now_ms=milliseconds(self.now))
+        maps = nights = 0
+        if keep_days := self.settings.store.keep_days:
+            maps = tables.drop_days_before(self.store, today - timedelta(days=keep_days))
+        if keep_days := self.settings.reports.keep_days:
+            nights = self.folder.drop_before(today - timedelta(days=keep_days))
+        evidence = f"the evidence of {counted(pruned.evidence, 'message')}"
+        return f"deleted {counted(pruned.messages, 'message')}, {evidence}, {counted(maps, 'map')}, {counted(nights, 'page set')}"
+
+    def _keep_step(self, report: DayReport) -> str:
+        if any(step.failed for step in self.steps if step.name == MAP_STEP):
+            return "left as it was, since there is no new one"
+        tables.put_day(self.store, self.day, self.traffic, figures(report))
+        return f"{counted(len(self.traffic.links), 'link')}, {counted(len(self.traffic.relays), 'relay')}"
+
+    def _pages_step(self, report: DayReport) -> str:
+        earlier = [night for night in self.folder.nights() if night < self.day]
+        pages = Pages(report, self.settings.reports, earlier=max(earlier, default=None))
+        self.progress.expect(len(pages.relay_files))
+
+        def write(place: Path) -> None:
+            files = {
+                "index.html": pages.index(),
+                "map.svg": svg.standalone(pages.map_svg(linked=False)),
+                "summary.json": json.dumps(figures(report), indent=2) + "\n",
+                "summary.txt": text(report),
+            }
+            for name, content in files.items():
+                (place / name).write_text(content, encoding="utf-8")
+            (place / "relays").mkdir()
+            for relay, name in pages.relay_files.items():
+                history = tables.relay_history(self.reader.db.conn, relay, self.day - HISTORY, self.day)
+                (place / name).write_text(pages.relay(relay, history), encoding="utf-8")
+                self.progress.advance()
+
+        self.folder.publish(self.day, write)
+        self.folder.write("index.html", nights_page(report.host, self.folder.nights()))
+        return counted(len(pages.relay_files) + 1, "page")
