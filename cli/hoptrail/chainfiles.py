@@ -5,14 +5,14 @@ import lzma
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import BinaryIO, TextIO, cast
 
 from hoptrail_tracer.chain import trace
 from hoptrail_tracer.chainlines import ChainLineError, parse_chain_line
 from hoptrail_tracer.document import format_document, trace_document
 from hoptrail_tracer.settings import SiteSettings
 
-_OPENERS: dict[str, Callable[[Path], BinaryIO]] = {".gz": gzip.open, ".xz": lzma.open}  # type: ignore[dict-item]
+_OPENERS: dict[str, Callable[[Path], object]] = {".gz": gzip.open, ".xz": lzma.open}
 
 MAX_LINE_BYTES = 64 << 20
 """A chain of 1,000 lines of 64 KiB, the tracer's own bounds."""
@@ -23,7 +23,7 @@ def open_chains(path: str) -> BinaryIO:
     if path == "-":
         return sys.stdin.buffer
     opener = _OPENERS.get(Path(path).suffix)
-    return opener(Path(path)) if opener is not None else Path(path).open("rb")
+    return cast("BinaryIO", opener(Path(path))) if opener is not None else Path(path).open("rb")
 
 
 def trace_chains(source: BinaryIO, name: str, site: SiteSettings, *, out: TextIO, err: TextIO) -> int:

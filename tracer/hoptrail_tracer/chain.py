@@ -14,10 +14,13 @@ from hoptrail_tracer.model import Connection, Hop, Kind, Received, Trace, Trust
 from hoptrail_tracer.names import same_host
 from hoptrail_tracer.origin import find_deeper, find_origin
 from hoptrail_tracer.received import parse
+from hoptrail_tracer.received.address import canonical
 from hoptrail_tracer.rules import Rule
 from hoptrail_tracer.settings import SiteSettings
 from hoptrail_tracer.sitematch import Site, compile_site
 from hoptrail_tracer.trust import Walk, walk
+
+_UNDECLARED = SiteSettings()
 
 MAX_LINES = 1000
 """MTAs give up at 25 to 100 hops and the longest honest chain seen has 34 lines: what stands below is made up."""
@@ -27,7 +30,7 @@ def trace(
     received: Sequence[str],
     *,
     connection: Connection | None = None,
-    site: SiteSettings = SiteSettings(),
+    site: SiteSettings = _UNDECLARED,
     fields: Sequence[tuple[str, str]] = (),
     history: History | None = None,
     now: datetime | None = None,
@@ -40,6 +43,8 @@ def trace(
     the newest believed line does. Raises SiteError where the site's declarations cannot be read.
     """
     declared = compile_site(site)
+    if connection is not None:
+        connection = replace(connection, ip=canonical(connection.ip) if connection.ip else None)
     lines = [parse(value) for value in received[:MAX_LINES]]
     own = connection is not None and not _records(lines, connection)
     first_line = 1 if own else 0
@@ -71,7 +76,7 @@ def trace(
         hops=tuple(judged),
         origin=origin,
         anomalies=tuple(anomalies),
-        deeper=find_deeper(judged, origin) if synthetic is None else None,
+        deeper=find_deeper(judged, origin, anomalies) if synthetic is None else None,
         inferred=not declared.declared,
     )
 
@@ -103,7 +108,7 @@ def _own_hop(connection: Connection | None) -> Received:
 
 
 def _confirmed(line: Received, connection: Connection) -> Received:
-    """The newest line with what the connection itself showed: a client that knows our name may have written the line."""
+    """The newest line with what the connection showed: a client that knows our name may have written the line."""
     return replace(
         line,
         rdns=connection.rdns,
@@ -152,8 +157,6 @@ def _synthetic(found: Sequence[Evidence], walked: Walk, hops: Sequence[Received]
 
 
 def _synthetic_hop(rule: Rule, item: Evidence) -> Hop:
-    return Hop(
-        Received(status="parsed", kind=Kind.HTTP if item.originating else Kind.RELAY, reason=item.field, ip=item.ip),
-        Trust.TRUSTED,
-        reasons=(rule.says(f"{item.field}, which a believed host added, names {item.ip}"),),
-    )
+    kind = Kind.HTTP if item.originating else Kind.RELAY
+    reason = rule.says(f"{item.field}, which a believed host added, names {item.ip}")
+    return Hop(Received(status="parsed", kind=kind, reason=item.field, ip=item.ip), Trust.TRUSTED, reasons=(reason,))

@@ -1,13 +1,15 @@
-"""A trace as plain values for JSON, and as one line of it; docs/trace.schema.json is the schema.
+r"""A trace as plain values for JSON, and as one line of it; docs/trace.schema.json is the schema.
 
 Text from outside may hold surrogates, which stand for undecodable bytes, and control characters. JSON's own escapes
-(`\\udc80`, `\\u001b`) carry both, so a line of JSON is ASCII whatever the mail held.
+(`\udc80`, `\u001b`) carry both, so a line of JSON is ASCII whatever the mail held.
 """
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 from hoptrail_tracer.model import Anomaly, Hop, Origin, Trace
+from hoptrail_tracer.transcript import Found
 
 Document = dict[str, Any]
 
@@ -21,6 +23,15 @@ def trace_document(trace: Trace) -> Document:
         "deeper": None if trace.deeper is None else _origin(trace.deeper),
         "inferred": trace.inferred,
     }
+
+
+def found_document(found: Found | None) -> Document:
+    """What look-ups told of the origin, to stand beside a trace: `facts` and `contacts`, None where not asked."""
+    if found is None:
+        return {"facts": None, "contacts": None}
+    facts = asdict(found.facts)
+    facts["missing"] = [{"what": what, "why": why} for what, why in found.facts.missing]
+    return {"facts": facts, "contacts": None if found.contacts is None else asdict(found.contacts)}
 
 
 def format_document(document: Document) -> str:

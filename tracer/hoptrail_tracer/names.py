@@ -10,21 +10,37 @@ import re
 from functools import lru_cache
 
 _SECOND_LEVELS = frozenset(
-    "ac ad asn asso co com csiro ed edu firm gen go gob gouv gov govt id ind info lg ltd me mil muni ne net nhs nic nom "
-    "ns off or org plc presse pro res sch school web".split()
+    {
+        *("ac", "ad", "asn", "asso", "co", "com", "csiro", "ed", "edu", "firm", "gen", "go", "gob"),
+        *("gouv", "gov", "govt", "id", "ind", "info", "lg", "ltd", "me", "mil", "muni", "ne", "net"),
+        *("nhs", "nic", "nom", "ns", "off", "or", "org", "plc", "presse", "pro", "res", "sch", "school"),
+        "web",
+    }
 )
+_ONE_OWNER = {
+    **dict.fromkeys(("office365.com", "exchangelabs.com", "hotmail.com", "microsoft.com"), "outlook.com"),
+    **dict.fromkeys(("gmail.com", "googlemail.com"), "google.com"),
+    **dict.fromkeys(("yahoodns.net", "aol.com"), "yahoo.com"),
+    **dict.fromkeys(("me.com", "mac.com", "apple.com"), "icloud.com"),
+}
+"""Providers whose relays pass mail between themselves under several domains, none of which names a customer's host."""
+
 _LOCAL_SUFFIXES = (".local", ".localdomain", ".localhost", ".lan", ".internal", ".intra", ".home", ".invalid", ".corp")
 _DYNAMIC = re.compile(
-    r"(?:^|[.-])(?:[ax]?dsl|dial(?:up|in)?|dyn(?:amic)?|dhcp|pools?|ppp(?:oe)?|cable|cpe|customer|client|user|broadband)"
+    r"(?:^|[.-])(?:[ax]?dsl|dial(?:up|in)?|dyn(?:amic)?|dhcp|pools?|ppp(?:oe)?|cable|cpe|customers?|clients?|users?)"
     r"\d*(?=[.-])|\d{1,3}[.-]\d{1,3}[.-]\d{1,3}[.-]\d{1,3}"
 )
+_TELLING_LENGTH = 9
 MAX_NAME_LENGTH = 255
 """RFC 1035 section 2.3.4; what is longer is no host name."""
 
 
 @lru_cache(maxsize=16384)
 def registrable(name: str) -> str | None:
-    """The part of a host name that somebody registered, in lower case; None for addresses and unqualified names."""
+    """The domain that somebody registered a host name in; None for addresses and unqualified names.
+
+    In lower case; of the domains of one large provider always the same one.
+    """
     host = canonical(name)
     if host is None or "." not in host or host.endswith(_LOCAL_SUFFIXES):
         return None
@@ -32,12 +48,13 @@ def registrable(name: str) -> str | None:
     if labels[-1].isdigit():
         return None
     country = len(labels[-1]) == len("uk")
-    return ".".join(labels[-3:] if country and labels[-2] in _SECOND_LEVELS else labels[-2:])
+    domain = ".".join(labels[-3:] if country and labels[-2] in _SECOND_LEVELS else labels[-2:])
+    return _ONE_OWNER.get(domain, domain)
 
 
 @lru_cache(maxsize=16384)
 def canonical(name: str) -> str | None:
-    """A host name in lower case without final dot; None where the text is no host name (an address, too long, empty)."""
+    """A host name in lower case without final dot; None where the text is none (an address, too long, empty)."""
     host = name.strip("[]").rstrip(".").lower()
     if not host or len(host) > MAX_NAME_LENGTH or ":" in host or " " in host:
         return None
@@ -62,6 +79,14 @@ def same_host(one: str | None, other: str | None) -> bool:
     if first is None or second is None:
         return False
     return first == second or (first.partition(".")[0] == second.partition(".")[0] and same_owner(first, second))
+
+
+def same_label(one: str | None, other: str | None) -> bool:
+    """Whether two names agree in a first label so long that it is no common word such as `mail` or `gateway`."""
+    if not one or not other:
+        return False
+    first, second = one.partition(".")[0].lower(), other.partition(".")[0].lower()
+    return first == second and len(first) >= _TELLING_LENGTH
 
 
 def is_qualified(name: str | None) -> bool:

@@ -33,6 +33,9 @@ _SUSPICION = 0.5
 
 _DEEPER_VOUCHED = 0.45
 _DEEPER_CLAIMED = 0.15
+_DOUBTFUL = 0.1
+"""An anomaly of this weight at a hop ends the search for a deeper origin."""
+
 _DEEPER_DECAY = 0.9
 """Each further hop that only a stranger vouches for costs a tenth."""
 
@@ -75,34 +78,33 @@ def find_origin(
     )
 
 
-def find_deeper(hops: Sequence[Hop], origin: Origin) -> Origin | None:
-    """The oldest address below the origin that nothing contradicts, with its confidence; None where there is none.
+def find_deeper(hops: Sequence[Hop], origin: Origin, anomalies: Sequence[Anomaly]) -> Origin | None:
+    """The oldest address below the origin that an unbroken chain leads to, with its confidence; None where none does.
 
     It is looked for in the vouched hops first; a claimed one is shown only where none is vouched.
     """
     if origin.hop is None or origin.basis in {"inside", "local"}:
         return None
+    doubtful = {anomaly.hop for anomaly in anomalies if anomaly.weight >= _DOUBTFUL}
     below = []
     for index in range(origin.hop + 1, len(hops)):
-        if hops[index].trust is Trust.FORGED:
+        if index in doubtful or hops[index].trust is Trust.FORGED:
             break
         if scope(hops[index].received.ip) is Scope.GLOBAL and hops[index].received.ip != origin.ip:
             below.append(index)
-    vouched = [index for index in below if hops[index].trust is Trust.VOUCHED]
     if not below:
         return None
+    vouched = [index for index in below if hops[index].trust is Trust.VOUCHED]
     index, base = (vouched[-1], _DEEPER_VOUCHED) if vouched else (below[-1], _DEEPER_CLAIMED)
+    said = hops[index].received
     steps = index - origin.hop - 1
     return Origin(
-        ip=hops[index].received.ip,
-        name=hops[index].received.rdns if hops[index].trust is Trust.VOUCHED else None,
+        ip=said.ip,
+        name=said.rdns if vouched else None,
         trust=hops[index].trust,
         confidence=round(base * _DEEPER_DECAY**steps, 2),
         basis=hops[index].trust.value,
-        reasons=(
-            "named by a line that no host of the site wrote: to be shown, not to be reported",
-            *hops[index].reasons,
-        ),
+        reasons=("named by a line that no believed host wrote: to be shown, not reported", *hops[index].reasons),
         hop=index,
     )
 

@@ -9,7 +9,7 @@ _UNPRINTABLE = re.compile(
 
 
 def printable(text: str) -> str:
-    """The text on one line: folding becomes a space, whatever a terminal may act on is spelled out (`\\x1b`)."""
+    r"""The text on one line: folding becomes a space, whatever a terminal may act on is spelled out (`\x1b`)."""
     return _UNPRINTABLE.sub(_spelled_out, _unfolded(text))
 
 
@@ -18,9 +18,8 @@ def _unfolded(text: str) -> str:
 
 
 def _spelled_out(found: re.Match[str]) -> str:
-    code = ord(found[0])
-    if 0xDC80 <= code <= 0xDCFF:  # an undecodable byte (PEP 383)
-        return f"\\x{code - 0xDC00:02x}"
     if found[0] == "\t":
         return " "
-    return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+    if "\udc80" <= found[0] <= "\udcff":  # an undecodable byte (PEP 383)
+        return f"\\x{ord(found[0]) - 0xDC00:02x}"
+    return found[0].encode("ascii", "backslashreplace").decode()

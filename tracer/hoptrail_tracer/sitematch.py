@@ -1,4 +1,4 @@
-"""What a site declared, compiled once, and asked for each hop: is this host ours, do we believe it, do we look past it?
+"""What a site declared, compiled once and asked at each hop: whether a host is ours, believed, or looked past.
 
 Lists are read from the left and the first match decides, as in SpamAssassin: `!192.0.2.66` before `192.0.2.0/24`
 excludes the one host, after it does nothing.

@@ -3,15 +3,14 @@
 What comes back are styled lines of printable text; whoever shows them chooses the colours.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from hoptrail_tracer.addresses import Scope, scope
-from hoptrail_tracer.model import AddressFacts, Anomaly, ContactAnswer, Hop, Trace, Trust
+from hoptrail_tracer.model import AddressFacts, Anomaly, ContactAnswer, Hop, Kind, Trace, Trust
 from hoptrail_tracer.printable import printable
-from hoptrail_tracer.rules import Rule
 
 
 class Style(StrEnum):
@@ -35,7 +34,17 @@ class Line:
     text: str
 
 
-FRESH = timedelta(hours=48)
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What look-ups told of the origin; `is_mail_host` whether it is an MX for the domain `mail_host_of`."""
+
+    facts: AddressFacts
+    contacts: ContactAnswer | None = None
+    mail_host_of: str | None = None
+    is_mail_host: bool | None = None
+
+
+FRESH = timedelta(hours=1)
 TOO_OLD = timedelta(hours=72)
 """SpamAssassin refuses to report mail over two days old; desks ignore what is older than three."""
 
@@ -47,37 +56,37 @@ def transcript(
     trace: Trace,
     values: Sequence[str],
     *,
-    facts: Mapping[str, AddressFacts] | None = None,
-    contacts: ContactAnswer | None = None,
+    found: Found | None = None,
     now: datetime | None = None,
 ) -> Iterator[Line]:
-    """The lines of a trace. `values` are the Received fields that were traced, for the quotes; `facts` and `contacts`
-    what look-ups found, None where none were made; `now` tells fresh from old.
+    """The lines of a trace.
+
+    `values` are the Received fields that were traced, for the quotes; `found` is what look-ups told, None where none
+    were made; `now` tells fresh from old.
     """
-    known = facts or {}
     yield Line(Style.HEADING, "Parsing header:")
     for index, hop in enumerate(trace.hops):
         against = [anomaly for anomaly in trace.anomalies if anomaly.hop == index]
-        yield from _hop(hop, index, values, against, known)
+        yield from _hop(hop, index, values, against, found if index == trace.origin.hop else None)
     general = [anomaly for anomaly in trace.anomalies if anomaly.hop is None]
     if general:
         yield Line(Style.HEADING, "About the chain as a whole:")
         yield from (_anomaly(anomaly) for anomaly in general)
     yield from _delays(trace.hops)
-    yield from _source(trace, known)
-    yield from _routing(trace, facts, contacts)
+    yield from _source(trace, found)
+    yield from _routing(trace, found)
     yield from _freshness(trace, now)
 
 
 def _hop(
-    hop: Hop, index: int, values: Sequence[str], against: Sequence[Anomaly], facts: Mapping[str, AddressFacts]
+    hop: Hop, index: int, values: Sequence[str], against: Sequence[Anomaly], found: Found | None
 ) -> Iterator[Line]:
     said = hop.received
     yield Line(Style.QUOTE, f"{index}: {_quote(hop, values)}")
     if said.status == "unparseable":
         yield Line(Style.BAD, f"   Cannot parse this line ({said.reason or 'unknown'})")
     elif said.ip is not None:
-        yield from _client(hop, facts.get(said.ip))
+        yield from _client(hop, found)
     yield from (_anomaly(anomaly) for anomaly in against)
     yield from (Line(Style.REASON, f"   {printable(reason)}") for reason in hop.reasons)
     yield _acceptance(hop)
@@ -93,22 +102,25 @@ def _quote(hop: Hop, values: Sequence[str]) -> str:
     return f"our own connection: from {known} by {printable(said.by or 'this host')}"
 
 
-def _client(hop: Hop, facts: AddressFacts | None) -> Iterator[Line]:
+def _client(hop: Hop, found: Found | None) -> Iterator[Line]:
     said = hop.received
     yield Line(Style.FACT, f"   {said.ip} found")
     if scope(said.ip) is not Scope.GLOBAL:
         yield Line(Style.FACT, f"   Internal handoff at {printable(said.by or 'unknown')}")
         return
-    if facts is not None and facts.name is not None:
-        name = printable(facts.name)
+    if found is not None and found.facts.name is not None:
+        name = printable(found.facts.name)
         yield Line(Style.FACT, f"   host {said.ip} = {name}")
-        if facts.name_confirmed is not None:
-            answer = said.ip if facts.name_confirmed else "another address"
+        if found.facts.name_confirmed is not None:
+            answer = said.ip if found.facts.name_confirmed else "another address"
             yield Line(Style.FACT, f"   host {name} (checking ip) = {answer}")
     elif said.rdns is not None:
         yield Line(Style.FACT, f"   host {said.ip} = {printable(said.rdns)} (as the line says)")
-    if hop.trust in _BELIEVED:
+    if hop.trust in _BELIEVED and said.kind is not Kind.FETCH:
         yield Line(Style.FACT, f"   Possible spammer: {said.ip}")
+    if found is not None and found.is_mail_host is not None:
+        verb = "is" if found.is_mail_host else "is not"
+        yield Line(Style.FACT, f"   {said.ip} {verb} an MX for {printable(found.mail_host_of or '')}")
 
 
 def _acceptance(hop: Hop) -> Line:
@@ -141,13 +153,15 @@ def _delays(hops: Sequence[Hop]) -> Iterator[Line]:
             yield Line(Style.BAR, f"{index:4}: {_duration(hop.delay_s):>10} {bar}{back}")
 
 
-def _source(trace: Trace, facts: Mapping[str, AddressFacts]) -> Iterator[Line]:
+_VERDICTS = {"listed": "listed in", "clear": "not listed in", "allowed": "allowed by", "neutral": "known to"}
+
+
+def _source(trace: Trace, found: Found | None) -> Iterator[Line]:
     origin = trace.origin
-    found = facts.get(origin.ip) if origin.ip is not None else None
-    for zone in found.zones if found is not None else ():
+    for zone in found.facts.zones if found is not None else ():
         codes = f" ( {' '.join(map(printable, zone.codes))} )" if zone.codes else ""
-        word = {"listed": "listed in", "clear": "not listed in", "allowed": "allowed by"}.get(zone.verdict)
-        text = f"{origin.ip} {word} {zone.zone}{codes}" if word else f"{zone.zone}: {zone.verdict}, says nothing"
+        verb = _VERDICTS.get(zone.verdict)
+        text = f"{origin.ip} {verb} {zone.zone}{codes}" if verb else f"{zone.zone} says nothing ({zone.verdict})"
         yield Line(Style.BAD if zone.verdict == "listed" else Style.FACT, text)
     if origin.ip is None:
         yield Line(Style.RESULT, "No source IP address found, cannot proceed.")
@@ -159,39 +173,38 @@ def _source(trace: Trace, facts: Mapping[str, AddressFacts]) -> Iterator[Line]:
     yield from (Line(Style.REASON, f"   {printable(reason)}") for reason in origin.reasons)
     if origin.basis == "inside":
         yield Line(
-            Style.FACT, f"Mailhost configuration problem, or mail from inside: internal IP as source: {origin.ip}"
+            Style.FACT, f"   Mail from inside, or mailhost configuration problem: internal IP {origin.ip} as source"
         )
     if trace.inferred:
-        yield Line(Style.FACT, "Nothing was declared: your own relays were inferred from the top of the chain.")
+        yield Line(Style.FACT, "   Nothing was declared: your own relays were inferred from the top of the chain")
     if trace.deeper is not None:
         deeper = trace.deeper
-        text = f"Older lines name {deeper.ip} ({deeper.trust.value}, confidence {deeper.confidence:.2f}): not to be reported."
-        yield Line(Style.FACT, text)
+        worth = f"{deeper.trust.value}, confidence {deeper.confidence:.2f}"
+        yield Line(Style.FACT, f"   Older lines name {deeper.ip} ({worth}): not to be reported")
 
 
-def _routing(trace: Trace, facts: Mapping[str, AddressFacts] | None, contacts: ContactAnswer | None) -> Iterator[Line]:
-    ip = trace.origin.ip
-    if ip is None or facts is None:
+def _routing(trace: Trace, found: Found | None) -> Iterator[Line]:
+    if found is None:
         return
-    yield Line(Style.HEADING, f"Routing details for {ip}")
-    found = facts.get(ip)
-    if found is not None:
-        if found.asn is not None:
-            yield Line(
-                Style.FACT, f"   AS{found.asn} {printable(found.as_name or '')} {printable(found.country or '')}"
-            )
-        for what, why in found.missing:
-            yield Line(Style.FACT, f"   not known: {printable(what)} ({printable(why)})")
+    facts, contacts = found.facts, found.contacts
+    yield Line(Style.HEADING, f"Routing details for {trace.origin.ip}")
+    if facts.asn is not None or facts.country is not None:
+        number = f"AS{facts.asn}" if facts.asn is not None else "AS unknown"
+        yield Line(
+            Style.FACT, f"   {number} {printable(facts.as_name or '')} {printable(facts.country or '')}".rstrip()
+        )
+    for what, why in facts.missing:
+        yield Line(Style.FACT, f"   not known: {printable(what)} ({printable(why)})")
     if contacts is None:
         return
-    if contacts.state == "found":
-        for contact in contacts.contacts:
-            yield Line(Style.FACT, f"   Using {contact.source} on {printable(contact.address)}")
+    for contact in contacts.contacts:
+        yield Line(Style.FACT, f"   Using {contact.source} on {printable(contact.address)}")
+    if contacts.contacts:
         best = " ".join(printable(contact.address) for contact in contacts.contacts)
         yield Line(Style.RESULT, f"Using best contacts {best}")
     else:
         detail = f": {printable(contacts.detail)}" if contacts.detail else ""
-        yield Line(Style.FACT, f"No reporting addresses found for {ip} ({contacts.state}{detail})")
+        yield Line(Style.FACT, f"No reporting addresses found for {trace.origin.ip} ({contacts.state}{detail})")
 
 
 def _freshness(trace: Trace, now: datetime | None) -> Iterator[Line]:
@@ -201,7 +214,7 @@ def _freshness(trace: Trace, now: datetime | None) -> Iterator[Line]:
     age = now - arrived
     if age < timedelta(0):
         yield Line(Style.BAD, f"Message is dated {_duration(-age.total_seconds())} in the future")
-    elif age < timedelta(hours=1):
+    elif age < FRESH:
         yield Line(Style.GOOD, "Yum, this spam is fresh!")
     else:
         yield Line(Style.FACT, f"Message is {_duration(age.total_seconds())} old")

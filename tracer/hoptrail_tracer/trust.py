@@ -5,11 +5,12 @@ each believed line decides about the next older one, and the first client that n
 address is the origin, and all that stands below is its own word.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from hoptrail_tracer.addresses import Scope, near, scope
-from hoptrail_tracer.model import Kind, Received, Trust
+from hoptrail_tracer.model import Kind, Received
 from hoptrail_tracer.names import (
     canonical,
     is_localhost,
@@ -17,14 +18,17 @@ from hoptrail_tracer.names import (
     looks_dynamic,
     registrable,
     same_host,
+    same_label,
     same_owner,
 )
+from hoptrail_tracer.providers import is_inner
 from hoptrail_tracer.rules import Rule
 from hoptrail_tracer.sitematch import Site
 
 _HANDED_ON = frozenset({Kind.INTERNAL, Kind.MAPI, Kind.SCANNER})
-_UNCONFIRMED = ("qmail", "microsoft", "exchange", "domino", "imail", "xmail", "communigate")
-"""Software that writes a reverse name without resolving it back, or none: anybody can have such a name."""
+_UNCONFIRMED = re.compile(r"qmail|qpsmtpd|Courier|XMail|IMail|MDaemon|Microsoft", re.IGNORECASE)
+"""Software that writes a reverse name without resolving it back: anybody's address can have such a name. qmail itself
+does not say who it is; its lines have no queue id, and those of software that does confirm names have one."""
 
 _NEAR_V4_BITS = 24
 _NEAR_V6_BITS = 32
@@ -58,6 +62,7 @@ class _Path:
     source: int | None = None
     source_via: Rule = Rule.TOP_LINE
     behind_msa: bool = False
+    name: str | None = None  # of the client of the present line, where it was looked up and confirmed
     reasons: list[tuple[str, ...]] = field(default_factory=list)
 
 
@@ -78,6 +83,7 @@ def walk(hops: Sequence[Received], site: Site, *, observed: bool) -> Walk:
     for index, received in enumerate(hops):
         if path.domains is not None and received.status == "parsed":
             _learn_domain(path.domains, received)
+        path.name = received.rdns if observed and index == 0 else confirmed_name(received)
         verdict = _judge(received, older[index], site, path)
         path.reasons.append((verdict.rule.says(verdict.sentence),))
         if received.ip is not None and received.kind is not Kind.FETCH and not _is_same_host_again(received, path):
@@ -122,7 +128,7 @@ def _judge(received: Received, older: Received | None, site: Site, path: _Path) 
         return _Verdict(Rule.LOOPBACK, f"{received.ip} is the host itself", admits=True)
     return (
         _judge_handed_in(received, site, path)
-        or _judge_declared(received, older, site)
+        or _judge_declared(received, older, site, path.name)
         or _judge_undeclared(received, older, path)
         or _stranger(received, path)
     )
@@ -150,14 +156,14 @@ def _judge_handed_in(received: Received, site: Site, path: _Path) -> _Verdict | 
         sentence = f"{received.ip} handed the mail to a declared submission host"
         return _Verdict(Rule.SUBMISSION_HOST, sentence, admits=False)
     by_user = received.auth is not None or received.kind in {Kind.SUBMISSION, Kind.HTTP}
-    if by_user and not site.trusted.has(received.ip, _confirmed_name(received)):
+    if by_user and not site.trusted.has(received.ip, path.name):
         sentence = f"{received.ip} proved to be a user of {received.by or 'the host that wrote this line'}"
         return _Verdict(Rule.AUTHENTICATED, f"{sentence}: a user's own lines may say anything", admits=False)
     return None
 
 
-def _judge_declared(received: Received, older: Received | None, site: Site) -> _Verdict | None:
-    ip, name = received.ip, _confirmed_name(received)
+def _judge_declared(received: Received, older: Received | None, site: Site, name: str | None) -> _Verdict | None:
+    ip = received.ip
     entry = site.trusted.match(ip, name)
     if entry is not None and entry.excludes:
         return _Verdict(Rule.EXCLUDED, f"{ip} is excluded by {entry.text!r}", admits=False)
@@ -189,19 +195,33 @@ def _judge_undeclared(received: Received, older: Received | None, path: _Path) -
     domains = path.domains
     if domains is None:
         return None
-    ip, by = received.ip, older.by if older is not None else None
-    if scope(ip) is Scope.PRIVATE:
-        if by is None or not is_qualified(by) or registrable(by) in domains or same_owner(by, received.rdns):
-            return _Verdict(Rule.PRIVATE_HANDOFF, f"{ip} is an address of the site's own network", admits=True)
-        sentence = f"{ip} is private, yet {by} claims to have written the next line; an MX behind NAT must be declared"
-        return _Verdict(Rule.DECLARE_BEHIND_NAT, sentence, admits=False)
-    name = _confirmed_name(received)
-    if name is not None and by is not None and same_host(by, name) and _is_central(name, received.by, domains):
+    if received.kind in {Kind.MAPI, Kind.INTERNAL}:
+        return _Verdict(Rule.SAME_HOST, f"{received.by} took it from its own kind, by {received.protocol}", admits=True)
+    if scope(received.ip) is Scope.PRIVATE:
+        return _judge_private(received, older, domains)
+    return _judge_relative(received, older, path.name, domains) if older is not None else None
+
+
+def _judge_relative(received: Received, older: Received, name: str | None, domains: set[str]) -> _Verdict | None:
+    """A relay with a public address that belongs to the site by its looked-up name or by where it stands."""
+    if name is not None and same_host(older.by, name) and _is_central(name, received.by, domains):
         sentence = f"{name} stands in the domain of {received.by} and wrote the next line"
         return _Verdict(Rule.OWN_DOMAIN, sentence, admits=True)
-    if older is not None and _is_neighbour(received, older, domains):
-        return _Verdict(Rule.OWN_NEIGHBOUR, f"{ip} stands beside {received.by_ip} and wrote the next line", admits=True)
+    if _is_neighbour(received, older, domains):
+        sentence = f"{received.ip} stands beside {received.by} and wrote the next line"
+        return _Verdict(Rule.OWN_NEIGHBOUR, sentence, admits=True)
     return None
+
+
+def _judge_private(received: Received, older: Received | None, domains: set[str]) -> _Verdict:
+    """A private address is the site's own network; but then the next line must be the site's too."""
+    by = older.by if older is not None else None
+    if by is None or not is_qualified(by) or registrable(by) in domains or same_owner(by, received.rdns):
+        return _Verdict(Rule.PRIVATE_HANDOFF, f"{received.ip} is an address of the site's own network", admits=True)
+    sentence = (
+        f"{received.ip} is private, yet {by} claims to have written the next line; an MX behind NAT must be declared"
+    )
+    return _Verdict(Rule.DECLARE_BEHIND_NAT, sentence, admits=False)
 
 
 def _stranger(received: Received, path: _Path) -> _Verdict:
@@ -210,16 +230,18 @@ def _stranger(received: Received, path: _Path) -> _Verdict:
     return _Verdict(Rule.FIRST_STRANGER, f"{known} is {what}: what stands below is its own word", admits=False)
 
 
-def _confirmed_name(received: Received) -> str | None:
+def confirmed_name(received: Received) -> str | None:
     """The client's name, if the writer's software looks a name up and resolves it back."""
     if received.rdns is None:
         return None
-    software = (received.software or "").lower()
-    return None if software.startswith(_UNCONFIRMED) else received.rdns
+    software = received.software
+    if software is None:
+        return received.rdns if received.id is not None else None
+    return None if _UNCONFIRMED.match(software) else received.rdns
 
 
 def _is_central(name: str, by: str | None, domains: set[str]) -> bool:
-    """Whether a host of a site's domain is a relay rather than a customer: its name stands no deeper than the writer's."""
+    """Whether a host of a site's domain is a relay, not a customer: its name stands no deeper than the writer's."""
     writer = canonical(by) if by else None
     host = canonical(name)
     if writer is None or host is None or registrable(host) not in domains or looks_dynamic(host):
@@ -232,11 +254,13 @@ def _is_neighbour(received: Received, older: Received, domains: set[str]) -> boo
     """Whether a client names itself after the site, stands beside the writer, and wrote the next line as itself.
 
     HELO and the next line are the client's word; only the address is the writer's. So all three must agree, and it
-    takes a writer that gives its own address (Exchange does).
+    takes a writer that gives its own address (Exchange does) or a provider's inner network.
     """
-    named_after_site = received.helo is not None and registrable(received.helo) in domains
-    beside = near(received.ip, received.by_ip, v4_bits=_NEAR_V4_BITS, v6_bits=_NEAR_V6_BITS)
-    return named_after_site and beside and (older.by_ip == received.ip or same_host(older.by, received.helo))
+    if received.helo is None or registrable(received.helo) not in domains:
+        return False
+    if not near(received.ip, received.by_ip, v4_bits=_NEAR_V4_BITS, v6_bits=_NEAR_V6_BITS):
+        return is_inner(domains, received.ip) and older.by is not None and registrable(older.by) in domains
+    return older.by_ip == received.ip or same_host(older.by, received.helo) or same_label(older.by, received.helo)
 
 
 def _is_foreign(received: Received, older: Received | None) -> bool:

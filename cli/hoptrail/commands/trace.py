@@ -1,25 +1,36 @@
-"""`hoptrail trace`: where a message came from, with the reason for each decision, or the same as JSON."""
+"""`hoptrail trace`: where messages came from, with the reason for each decision, or the same as JSON."""
 
+import io
+import lzma
+import os
 import sys
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
+from shutil import copyfileobj
+from typing import Any
 
 import click
 
 from hoptrail.chainfiles import open_chains, trace_chains
+from hoptrail.config import Config
+from hoptrail.configured import configured
+from hoptrail_store.mailboxes import LeftOut, RawMessage, Source, find_sources, read_messages
 from hoptrail_tracer.addresses import address
 from hoptrail_tracer.chain import trace
-from hoptrail_tracer.document import format_document, trace_document
+from hoptrail_tracer.document import format_document, found_document, trace_document
 from hoptrail_tracer.errors import SiteError
-from hoptrail_tracer.messages import MAX_HEADER_BYTES, Fields, is_mbox, mailbox_headers, read_fields, received_values
+from hoptrail_tracer.messages import MAX_HEADER_BYTES, read_fields, received_values
+from hoptrail_tracer.model import Trace
+from hoptrail_tracer.printable import printable
 from hoptrail_tracer.settings import SiteSettings
 from hoptrail_tracer.sitematch import compile_site
-from hoptrail_tracer.transcript import Style, transcript
+from hoptrail_tracer.transcript import Found, Style, transcript
 
-_COLOURS = {
+_COLOURS: dict[Style, dict[str, Any]] = {
     Style.HEADING: {"bold": True},
     Style.QUOTE: {"fg": "cyan"},
     Style.FACT: {},
@@ -30,49 +41,56 @@ _COLOURS = {
     Style.BAR: {"fg": "blue"},
 }
 
+_PROGRESS_BYTES = 1 << 20  # what is read faster than a person looks gets no bar
+
 
 @click.command(name="trace")
 @click.argument("files", metavar="FILE...|-", nargs=-1)
 @click.option(
     "--chains",
-    "chains",
     metavar="FILE",
-    help="Read chains, one JSON object a line (.gz, .xz, or - for standard input), and write one JSON object for each.",
+    help="Read chains, a JSON object each (also .gz, .xz; - for standard input), and write one for each.",
 )
 @click.option(
     "--json", "as_json", is_flag=True, help="Write one JSON object for each message instead of the transcript."
 )
-@click.option("--mbox", is_flag=True, help="Read every FILE as a mailbox; without it a file that begins like one is.")
 @click.option("--offline", is_flag=True, help="Make no look-ups at all.")
 @click.option(
-    "--trusted",
-    multiple=True,
-    metavar="NETWORK_OR_HOST",
-    help="Believe these hosts ('!' before one excludes it). Repeatable.",
+    "--resolver", "resolvers", multiple=True, metavar="ADDRESS[@PORT]", help="Ask this DNS server. Repeatable."
 )
+@click.option(
+    "--trusted", multiple=True, metavar="NETWORK_OR_HOST", help="Believe these hosts besides [site]. Repeatable."
+)
+@configured
 def command(
-    files: tuple[str, ...], chains: str | None, *, as_json: bool, mbox: bool, offline: bool, trusted: tuple[str, ...]
+    config: Config,
+    *,
+    files: tuple[str, ...],
+    chains: str | None,
+    as_json: bool,
+    offline: bool,
+    resolvers: tuple[str, ...],
+    trusted: tuple[str, ...],
 ) -> None:
-    """Say where messages came from, hop by hop, with the reason for each decision."""
-    site = with_trusted(SiteSettings(), trusted)
+    """Say where messages came from, hop by hop, with the reason for each decision.
+
+    FILE is a message, a bare header, an mbox (also .gz, .xz, .bz2), a Maildir or a folder; - is standard input. The
+    exit code is 1 where a FILE could not be read or holds no mail, or a line is no chain.
+    """
+    config = _adjusted(config, trusted, resolvers)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace", line_buffering=chains == "-")
     if chains is not None:
-        sys.exit(1 if run_chains(chains, site) else 0)
-    failed = False
-    for name in files:
-        data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
-        fields = read_fields(data)
-        values = received_values(fields)
-        traced = trace(values, site=site, fields=fields)
-        if as_json:
-            click.echo(format_document(trace_document(traced)))
-        else:
-            for line in transcript(traced, values, now=datetime.now(UTC)):
-                click.echo(click.style(line.text, **_COLOURS[line.style]))
-    sys.exit(failed)
+        if files:
+            raise click.UsageError("--chains takes its own FILE and no others")
+        sys.exit(_trace_chains(chains, config.site))
+    if not files:
+        raise click.UsageError("name a FILE, or - for standard input")
+    sys.exit(_trace_files(files, config, as_json=as_json, offline=offline))
 
 
 def with_trusted(site: SiteSettings, trusted: Sequence[str]) -> SiteSettings:
-    """A site that believes some more networks and hosts."""
+    """A site that believes some more networks and hosts, named on the command line."""
     networks = tuple(text for text in trusted if _is_network(text))
     hosts = tuple(text for text in trusted if not _is_network(text))
     extended = replace(site, networks=(*networks, *site.networks), hosts=(*hosts, *site.hosts))
@@ -88,6 +106,110 @@ def _is_network(text: str) -> bool:
     return "/" in body or address(body) is not None
 
 
-def run_chains(name: str, site: SiteSettings) -> int:
-    with open_chains(name) as source:
-        return trace_chains(source, name, site, out=sys.stdout, err=sys.stderr)
+def _adjusted(config: Config, trusted: Sequence[str], resolvers: tuple[str, ...]) -> Config:
+    from hoptrail_tracer.lookups.settings import check_nameservers  # noqa: PLC0415
+
+    try:
+        check_nameservers(resolvers)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--resolver") from error
+    lookups = replace(config.lookups, nameservers=resolvers) if resolvers else config.lookups
+    return replace(config, site=with_trusted(config.site, trusted), lookups=lookups)
+
+
+def _trace_chains(name: str, site: SiteSettings) -> int:
+    try:
+        with open_chains(name) as source:
+            return int(trace_chains(source, name, site, out=sys.stdout, err=sys.stderr) > 0)
+    except (EOFError, lzma.LZMAError) as error:
+        raise click.ClickException(f"{name}: damaged archive: {error}") from error
+
+
+def _trace_files(files: Sequence[str], config: Config, *, as_json: bool, offline: bool) -> int:
+    failed = 0
+    with _spooled(files) as paths, _lookups(config, offline=offline) as ask:
+        sources = list(find_sources(paths))
+        for number, item in enumerate(_messages(sources), start=1):
+            if isinstance(item, LeftOut):
+                click.echo(f"hoptrail: {printable(str(item.path))}: {item.reason}", err=True)
+                failed = 1
+                continue
+            fields = read_fields(item.content)
+            values = received_values(fields)
+            traced = trace(values, site=config.site, fields=fields)
+            found = ask(traced) if ask is not None else None
+            if as_json:
+                document = trace_document(traced) | (found_document(found) if ask is not None else {})
+                click.echo(format_document(document))
+                continue
+            if number > 1 or len(sources) > 1:
+                click.echo(_styled(Style.HEADING, f"\n{printable(str(item.path))}, message {number}"))
+            for line in transcript(traced, values, found=found, now=datetime.now(UTC)):
+                click.echo(_styled(line.style, line.text))
+    return failed
+
+
+def _styled(style: Style, text: str) -> str:
+    """The text with its colours, which click takes off again where they are not for a terminal."""
+    return text if "NO_COLOR" in os.environ else click.style(text, **_COLOURS[style])
+
+
+def _messages(sources: Sequence[Source | LeftOut]) -> Iterator[RawMessage | LeftOut]:
+    """Every message, with a bar on a terminal that shows how far the files are read."""
+    total = sum(source.size_bytes for source in sources if isinstance(source, Source))
+    done = 0
+    with _progress(total) as advance:
+        for source in sources:
+            if isinstance(source, LeftOut):
+                yield source
+                continue
+            for item in read_messages(source):
+                yield _bare_header(source) or item if isinstance(item, LeftOut) else item
+                advance(done + (item.position if isinstance(item, RawMessage) else 0))
+            done += source.size_bytes
+
+
+def _bare_header(source: Source) -> RawMessage | None:
+    """A file that is no whole mail, if Received lines stand in it all the same."""
+    with source.path.open("rb") as file:
+        content = file.read(MAX_HEADER_BYTES)
+    if not received_values(read_fields(content)):
+        return None
+    return RawMessage(source.path, content, len(content), b"", len(content), 0.0)
+
+
+@contextmanager
+def _spooled(files: Sequence[str]) -> Iterator[tuple[Path, ...]]:
+    """The files as paths; what comes from standard input lies in a temporary file meanwhile."""
+    with tempfile.TemporaryDirectory(prefix="hoptrail-") as folder:
+        spool = Path(folder) / "stdin"
+        if "-" in files:
+            with spool.open("wb") as file:
+                copyfileobj(sys.stdin.buffer, file)
+        yield tuple(spool if name == "-" else Path(name) for name in files)
+
+
+@contextmanager
+def _lookups(config: Config, *, offline: bool) -> Iterator[Callable[[Trace], Found | None] | None]:
+    if offline:
+        yield None
+        return
+    from hoptrail.lookingup import lookups_for  # noqa: PLC0415 - asyncio, DNS and HTTP take 200 ms to load
+
+    with lookups_for(config) as ask:
+        yield ask
+
+
+@contextmanager
+def _progress(total_bytes: int) -> Iterator[Callable[[int], None]]:
+    """Give a function that draws how far the reading went: on a terminal, and only where it takes a while."""
+    if total_bytes < _PROGRESS_BYTES or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console  # noqa: PLC0415 - takes 60 ms
+    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn  # noqa: PLC0415
+
+    console = Console(stderr=True)
+    with Progress(BarColumn(), DownloadColumn(), TimeRemainingColumn(), console=console, transient=True) as bar:
+        task = bar.add_task("trace", total=total_bytes)
+        yield lambda done_bytes: bar.update(task, completed=done_bytes)

@@ -1,0 +1,177 @@
+"""What mail software leaves in its lines: the form of its queue ids, the time inside them, the words it uses.
+
+The table holds only software whose habits are fixed in its source. What is not here is never held against a line.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
+
+from hoptrail_tracer.model import Received
+
+_DIGITS = "0123456789"
+_UPPER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_LOWER = _UPPER.lower()
+_BASE_52 = _DIGITS + "BCDFGHJKLMNPQRSTVWXYZ" + "bcdfghjklmnpqrstvwxyz"
+_BASE_60 = (_DIGITS + _UPPER + _LOWER)[:60]
+_BASE_62 = _DIGITS + _UPPER + _LOWER
+
+_PACIFIC = timezone(timedelta(hours=-8))
+_FIRST_SENDMAIL_YEAR = 40
+"""8.10 came out in 2000, the 100th year from 1900."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The habits of one family of software. `ids` fits all its queue ids; None where it writes none of its own."""
+
+    family: str
+    software: re.Pattern[str]  # fits Received.software from its beginning
+    ids: re.Pattern[str] | None = None
+    protocols: re.Pattern[str] | None = None
+    time: Callable[[str], datetime | None] | None = None  # when the id was made
+
+
+def family(received: Received) -> str | None:
+    """The family of software that a line says wrote it, None where it says nothing known here."""
+    mark = _mark(received.software) if received.software else None
+    return mark.family if mark is not None else None
+
+
+def id_fits(received: Received) -> bool | None:
+    """Whether the queue id is one that the software named would make; None where that is not known."""
+    mark = _mark(received.software) if received.software else None
+    if mark is None or mark.ids is None or received.id is None:
+        return None
+    return mark.ids.fullmatch(received.id) is not None
+
+
+def protocol_fits(received: Received) -> bool | None:
+    """Whether the protocol is spelt as the software named spells it; None where that is not known."""
+    mark = _mark(received.software) if received.software else None
+    if mark is None or mark.protocols is None or received.protocol is None:
+        return None
+    return mark.protocols.fullmatch(received.protocol) is not None
+
+
+def id_time(received: Received) -> datetime | None:
+    """When the queue id was made, for software that puts the time into it; None elsewhere.
+
+    Sendmail (conf.c, assign_queueid), Exim (spec.txt, "Message identification") and Postfix's long ids (postconf(5),
+    enable_long_queue_ids) hold UTC; Google's hold Pacific time and are an hour early in summer.
+    """
+    if received.id is None:
+        return None
+    if _GOOGLE_ID.search(received.id) and (received.by or "").endswith("google.com"):
+        return _google_time(received.id)
+    mark = _mark(received.software) if received.software else None
+    if mark is None or mark.time is None or mark.ids is None or not mark.ids.fullmatch(received.id):
+        return None
+    return mark.time(received.id)
+
+
+def shape(received: Received) -> str:
+    """What a line looks like apart from names, addresses and times: the same for all lines of one configuration."""
+    present = "".join(
+        letter if value is not None else "-"
+        for letter, value in (
+            *(("r", received.rdns), ("h", received.helo), ("i", received.ident), ("b", received.by_ip)),
+            *(("f", received.for_), ("e", received.envelope_from), ("t", received.tls)),
+        )
+    )
+    return "|".join((received.software or "", (received.protocol or "").rstrip("SAsa"), _mask(received.id), present))
+
+
+@lru_cache(maxsize=4096)
+def _mark(software: str) -> Mark | None:
+    return next((mark for mark in _MARKS if mark.software.match(software)), None)
+
+
+def _mask(queue_id: str | None) -> str:
+    if queue_id is None:
+        return ""
+    masked = re.sub(r"[0-9A-Fa-f]{5,}", "x", queue_id[:64])
+    return re.sub(r"\d+", "9", re.sub(r"[a-z]+", "a", re.sub(r"[A-Z]+", "A", masked)))
+
+
+def _number(digits: str, alphabet: str) -> int | None:
+    value = 0
+    for digit in digits:
+        place = alphabet.find(digit)
+        if place < 0:
+            return None
+        value = value * len(alphabet) + place
+    return value
+
+
+def _since_epoch(seconds: int | None) -> datetime | None:
+    if seconds is None or not 0 < seconds < 1 << 33:
+        return None
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _exim_time(queue_id: str) -> datetime | None:
+    return _since_epoch(_number(queue_id[:6], _BASE_62))
+
+
+def _postfix_time(queue_id: str) -> datetime | None:
+    return _since_epoch(_number(queue_id[:6], _BASE_52)) if "z" in queue_id else None
+
+
+def _sendmail_time(queue_id: str) -> datetime | None:
+    """The time in an id of 8.10 or later: a digit each for year, month from 0, day, hour, minute, second."""
+    if _SENDMAIL_8_9.fullmatch(queue_id):
+        return None
+    year, month, day, hour, minute, second = (_BASE_60.find(digit) for digit in queue_id[:6])
+    year += 1960 if year >= _FIRST_SENDMAIL_YEAR else 2020  # it counts from 1900, modulo 60
+    try:
+        return datetime(year, month + 1, day, hour, minute, min(second, 59), tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def _google_time(queue_id: str) -> datetime | None:
+    found = _GOOGLE_ID.search(queue_id)
+    if found is None:
+        return None
+    try:
+        return datetime(*map(int, found.groups()), tzinfo=_PACIFIC)  # type: ignore[misc,arg-type]
+    except ValueError:
+        return None
+
+
+_GOOGLE_ID = re.compile(r"\.(20\d\d)\.(\d\d)\.(\d\d)\.(\d\d)\.(\d\d)\.(\d\d)$")
+_UPPER_SMTP = re.compile(r"(?:UTF8)?(?:E?SMTP|LMTP)S?A?")
+_SENDMAIL_8_9 = re.compile(r"[A-Z]{3}\d{5,12}")
+_MARKS = (
+    Mark(
+        "postfix",
+        re.compile(r"Postfix\b"),
+        re.compile(rf"[0-9A-F]{{6,16}}|[{_BASE_52}]{{10,12}}z[{_BASE_52}]{{1,16}}"),
+        re.compile(rf"{_UPPER_SMTP.pattern}|QMQP"),
+        _postfix_time,
+    ),
+    Mark(
+        "sendmail",
+        re.compile(r"Sendmail\b"),
+        re.compile(rf"[0-9A-Za-x]{{7,8}}\d{{5,10}}|{_SENDMAIL_8_9.pattern}"),
+        re.compile(rf"{_UPPER_SMTP.pattern}|BSMTP|UUCP|internal|LOCAL", re.IGNORECASE),
+        _sendmail_time,
+    ),
+    Mark(
+        "exim",
+        re.compile(r"Exim\b(?! [123])"),
+        re.compile(r"\w{6}-\w{6}-\w{2}|\w{6}-\w{11}-\w{4}", re.ASCII),
+        re.compile(r"(?:utf8)?(?:local-?)?(?:e?smtps?a?|asmtp|lmtp|bsmtp|local|http|spam-scanned|scanned-ok|[a-z-]+)"),
+        _exim_time,
+    ),
+    Mark("exchange", re.compile(r"Microsoft SMTP Server\b"), re.compile(r"\d{1,2}(?:\.\d{1,5}){2,3}")),
+    Mark("exchange-ims", re.compile(r"Microsoft Exchange Internet Mail Service\b"), re.compile(r"[0-9A-Z]{8}")),
+    Mark("opensmtpd", re.compile(r"OpenSMTPD\b"), re.compile(r"[0-9a-f]{8}")),
+    Mark("mdaemon", re.compile(r"MDaemon\b"), re.compile(r"md\d{8,14}\.msg", re.IGNORECASE)),
+    Mark("communigate", re.compile(r"CommuniGate Pro\b"), re.compile(r"\d{1,12}")),
+    Mark("domino", re.compile(r"(?:Lotus|IBM|HCL) Domino\b"), re.compile(r"\d{14,20}[-:]\d{1,8}")),
+    Mark("halon", re.compile(r"Halon\b"), re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")),
+)
