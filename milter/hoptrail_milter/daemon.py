@@ -14,7 +14,7 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 from types import FrameType
@@ -23,6 +23,7 @@ from typing import Final, TextIO
 from hoptrail_milter import callbacks
 from hoptrail_milter.counters import Board
 from hoptrail_milter.endpoint import Endpoint, parse_endpoint
+from hoptrail_milter.errors import MilterError
 from hoptrail_milter.log import Log, open_log
 from hoptrail_milter.notify import notify, watchdog_interval_s
 from hoptrail_milter.settings import DaemonSettings
@@ -34,11 +35,8 @@ STEADY_S: Final = 10.0  # a worker that lived this long did not die of its start
 PAUSE_MIN_S, PAUSE_MAX_S = 0.1, 30.0
 STOP_MARGIN_S: Final = 5.0  # beyond the sessions' grace: to write what is left
 
+_FIXED: Final = ("socket", "socket_mode", "socket_group", "status", "workers")  # made once, at the start
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
-
-
-class DaemonError(Exception):
-    """The daemon cannot start; the message says why and what to do."""
 
 
 @dataclass(slots=True)
@@ -56,7 +54,7 @@ class Daemon:
     """The parent's state."""
 
     def __init__(self, settings: DaemonSettings, reload: Callable[[], DaemonSettings], log: Log) -> None:
-        """Open the sockets; raises DaemonError or OSError."""
+        """Open the sockets; raises MilterError or OSError."""
         self._settings = settings
         self._reload = reload
         self._log = log
@@ -113,7 +111,7 @@ class Daemon:
         try:
             callbacks.listen(self._where)
         except OSError as error:
-            raise DaemonError(str(error)) from error
+            raise MilterError(str(error)) from error
         finally:
             os.umask(mask)
         if self._where.kind == "unix" and settings.socket_group:
@@ -152,9 +150,8 @@ class Daemon:
         except Exception as error:  # noqa: BLE001 - whatever a broken file does to its reader, the old one stays
             self._log.alert("reload-failed", error=str(error), kept="the configuration before")
             return
-        fixed = self._settings.milter
-        if replace(settings.milter, log=fixed.log, log_level=fixed.log_level) != fixed:
-            self._log.warning("reload", note="socket, status and workers change only with a restart")
+        if any(getattr(settings.milter, name) != getattr(self._settings.milter, name) for name in _FIXED):
+            self._log.warning("needs-restart", options=",".join(_FIXED))
         self._settings = settings
         self._log = open_log(settings.milter)
         self._order(settings)
@@ -233,7 +230,7 @@ class Daemon:
 def run(settings: DaemonSettings, reload: Callable[[], DaemonSettings]) -> None:
     """Be the daemon until SIGTERM. `reload` reads the configuration anew on SIGHUP; if it raises, the old one stays.
 
-    Raises DaemonError where the daemon cannot start.
+    Raises MilterError where the daemon cannot start.
     """
     Daemon(settings, reload, open_log(settings.milter)).run()
 
@@ -253,12 +250,12 @@ def _take_socket(where: Endpoint) -> TextIO | None:
     try:
         lock = path.with_name(f"{path.name}.lock").open("w")
     except OSError as error:
-        raise DaemonError(f"{where}: {error}; the directory must be there and writable") from error
+        raise MilterError(f"{where}: {error}; the directory must be there and writable") from error
     try:
         fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         lock.close()
-        raise DaemonError(f"{where}: another Hoptrail daemon is running on this socket") from None
+        raise MilterError(f"{where}: another Hoptrail daemon is running on this socket") from None
     if path.is_socket():
         path.unlink()
     return lock

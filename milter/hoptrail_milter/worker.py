@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from hoptrail_milter import callbacks
 from hoptrail_milter.counters import Counters
-from hoptrail_milter.log import Log
+from hoptrail_milter.log import Log, open_log
 from hoptrail_milter.services import Services
 from hoptrail_milter.settings import DaemonSettings
 
@@ -58,6 +58,7 @@ class Worker:
 
     def _change(self, settings: DaemonSettings) -> None:
         """Put a new configuration in force for sessions to come; those that run keep theirs."""
+        self._log = open_log(settings.milter)
         try:
             services = Services(settings, self._counters, self._log)
         except (OSError, ValueError) as error:
