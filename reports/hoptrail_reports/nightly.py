@@ -165,7 +165,7 @@ class _Job:
             now=self.now,
         )
         self.drafts = drafting.open_drafts(self.store, self.day)
-        if drafting.nothing_was_found(summary):
+        if settings.abuse.draft and drafting.nothing_was_found(summary):
             raise LookupsDownError(
                 f"no contact could be looked up ({drafting.outcome(summary)}); the next night tries again"
             )
@@ -179,8 +179,13 @@ class _Job:
             maps = tables.drop_days_before(self.store, today - timedelta(days=keep_days))
         if keep_days := self.settings.reports.keep_days:
             nights = self.folder.drop_before(today - timedelta(days=keep_days))
-        evidence = f"the evidence of {counted(pruned.evidence, 'message')}"
-        return f"deleted {counted(pruned.messages, 'message')}, {evidence}, {counted(maps, 'map')}, {counted(nights, 'page set')}"
+        what = (
+            counted(pruned.messages, "message"),
+            f"the evidence of {counted(pruned.evidence, 'message')}",
+            counted(maps, "map"),
+            f"the pages of {counted(nights, 'night')}",
+        )
+        return f"deleted {', '.join(what)}"
 
     def _keep_step(self, report: DayReport) -> str:
         if any(step.failed for step in self.steps if step.name == MAP_STEP):

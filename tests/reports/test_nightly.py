@@ -1,0 +1,221 @@
+import json
+import multiprocessing
+import os
+import re
+import signal
+from dataclasses import replace
+from datetime import date, timedelta
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+from hoptrail_reports.errors import AlreadyRunningError, OpenDayError
+from hoptrail_reports.pages.folder import NightsFolder
+from hoptrail_reports.topology import tables
+from hoptrail_store.errors import StoreError
+from hoptrail_store.reader import open_readonly
+from hoptrail_store.store import Store
+from reports.abuse.spam import spam
+from reports.night_samples import DAY, MORNING_AFTER, NOON, Silent, fill, message, nightly, refused, settings
+
+
+@pytest.fixture
+def night(tmp_path):
+    found = settings(tmp_path)
+    mail = [message(f"gw{n % 4}.example.net", at=NOON + timedelta(seconds=n), points=n % 9) for n in range(40)]
+    fill(found, mail, [refused()])
+    return found
+
+
+def folder(night):
+    return Path(night.reports.directory)
+
+
+def tree(place):
+    return {path.relative_to(place): path.read_bytes() for path in sorted(place.rglob("*")) if path.is_file()}
+
+
+def test_a_closed_day_gets_its_pages_and_latest_leads_to_them(night):
+    done = nightly(night)
+    assert not done.report.failed_steps
+    assert done.place == folder(night) / "2026-11-20"
+    assert (folder(night) / "latest").resolve() == done.place
+    assert {path.name for path in done.place.iterdir()} == {
+        "index.html",
+        "map.svg",
+        "relays",
+        "summary.json",
+        "summary.txt",
+    }
+    assert "2026-11-20/index.html" in (folder(night) / "index.html").read_text()
+
+
+def test_the_figures_are_those_of_the_store(night):
+    done = nightly(night)
+    found = json.loads((done.place / "summary.json").read_text())
+    assert (found["messages"], found["spam"], found["refusals"], found["recipients"]) == (40, 16, 40, 40)
+    assert found["map"]["relays"] == 6
+    assert (found["map"]["observed"], found["map"]["claimed"]) == (40, 40)
+
+
+def test_the_map_is_kept_in_the_store(night):
+    nightly(night)
+    with open_readonly(night.store.path) as reader:
+        kept = tables.stored_traffic(reader.db.conn, DAY, DAY)
+    assert kept.messages == 40
+    assert kept.relays["gw0.example.net"].messages == 10
+
+
+def test_a_second_run_gives_the_same(night):
+    first = tree(nightly(night).place)
+    assert tree(nightly(night, now=MORNING_AFTER + timedelta(hours=1)).place) == first
+
+
+def test_the_last_closed_day_is_what_is_done_by_default(night):
+    assert nightly(night, None).report.day == DAY
+
+
+def test_a_day_that_is_not_over_is_refused(night):
+    with pytest.raises(OpenDayError, match="not over"):
+        nightly(night, date(2026, 11, 21))
+
+
+def test_without_a_store_nothing_is_made(tmp_path):
+    with pytest.raises(StoreError):
+        nightly(settings(tmp_path))
+    assert not (tmp_path / "store.sqlite").exists()
+
+
+def test_a_day_without_mail_has_a_report_that_says_so(night):
+    done = nightly(night, DAY - timedelta(days=3))
+    assert "No message was recorded" in done.text
+    assert "No message was recorded" in (done.place / "index.html").read_text()
+
+
+def test_two_jobs_at_once_and_the_second_says_so_and_leaves(night):
+    with NightsFolder(folder(night)).locked(), pytest.raises(AlreadyRunningError, match="at work"):
+        nightly(night)
+    assert not nightly(night).report.failed_steps
+
+
+def test_a_step_that_fails_is_named_and_the_others_are_done(night):
+    fill(night, [spam(at=NOON)])
+    unreachable = replace(night.lookups, abusix=True, dns_timeout_s=0.2)
+    done = nightly(replace(night, abuse=replace(night.abuse, draft=True), lookups=unreachable))
+    [failed] = done.report.failed_steps
+    assert failed.name == "abuse drafts"
+    assert "no contact could be looked up" in done.text
+    assert "no contact could be looked up" in (done.place / "index.html").read_text()
+    assert (folder(night) / "latest").exists()
+
+
+def test_what_a_job_left_that_was_killed_between_two_names_is_put_right(night):
+    first = tree(nightly(night).place)
+    (folder(night) / "2026-11-20").rename(folder(night) / ".old-2026-11-20")
+    with NightsFolder(folder(night)).locked():
+        assert tree(folder(night) / "latest") == first
+    assert not (folder(night) / ".old-2026-11-20").exists()
+
+
+class Killed(Silent):
+    """Kills its own process, as the kernel would, when the pages are half written."""
+
+    def __init__(self, at):
+        self.at = at
+        self.advanced = 0
+
+    def begin(self, step):
+        if step == self.at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def advance(self):
+        self.advanced += 1
+        if self.at == self.advanced:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+PHASES = ["map of relays", 7, "abuse drafts", "old records", "map into the store", "pages", 42]
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_a_job_that_is_killed_leaves_the_last_report_and_the_next_run_is_whole(night, phase):
+    fill(night, [message(at=NOON - timedelta(days=1))])
+    before = tree(nightly(night, DAY - timedelta(days=1)).place)
+    child = multiprocessing.get_context("fork").Process(
+        target=nightly, args=(night,), kwargs={"progress": Killed(phase)}
+    )
+    child.start()
+    child.join(60)
+    assert child.exitcode == -signal.SIGKILL
+    assert tree((folder(night) / "latest").resolve()) == before
+    done = nightly(night)
+    assert not done.report.failed_steps
+    assert done.report.totals.messages == 40
+    with open_readonly(night.store.path) as reader:
+        assert tables.stored_traffic(reader.db.conn, DAY, DAY).messages == 40
+    assert not list(folder(night).glob(".new-*"))
+
+
+def test_the_day_before_and_new_relays_are_compared(night):
+    nightly(night)
+    fill(
+        night,
+        [
+            message("gw0.example.net", at=NOON + timedelta(days=1)),
+            message("fresh.example", at=NOON + timedelta(days=1)),
+        ],
+    )
+    done = nightly(night, DAY + timedelta(days=1), now=MORNING_AFTER + timedelta(days=1))
+    assert done.report.new_relays == ("fresh.example",)
+    assert set(done.report.gone) == {"gw1.example.net", "gw2.example.net", "gw3.example.net"}
+    assert done.report.day_before["messages"] == 40
+    page = (done.place / "index.html").read_text()
+    assert "../2026-11-20/index.html" in page
+    assert "fresh.example is new" in page
+
+
+def test_old_pages_and_maps_are_deleted(night):
+    nightly(night)
+    short = replace(night, reports=replace(night.reports, keep_days=5), store=replace(night.store, keep_days=5))
+    nightly(short, DAY + timedelta(days=9), now=MORNING_AFTER + timedelta(days=9))
+    assert NightsFolder(folder(night)).nights() == [DAY + timedelta(days=9)]
+    with Store.open(night.store) as store:
+        assert tables.mapped_days(store.db.conn, DAY, DAY + timedelta(days=9)) == [DAY + timedelta(days=9)]
+
+
+HOSTILE = "<script>alert(1)</script>\"'&\u202eevil\x00.example"
+
+
+def test_names_from_mail_are_escaped_on_every_page(night):
+    fill(night, [message(HOSTILE, at=NOON), message("../../etc/passwd", at=NOON)])
+    done = nightly(night)
+    for path in done.place.rglob("*"):
+        assert path.resolve().is_relative_to(done.place)
+        if path.suffix in {".html", ".svg"}:
+            text = path.read_text()
+            assert "<script>alert" not in text
+            assert "\u202e" not in text
+            assert "\x00" not in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in (done.place / "index.html").read_text()
+
+
+def test_pages_load_nothing_and_allow_no_script_but_their_own(night):
+    done = nightly(night)
+    for path in done.place.rglob("*.html"):
+        text = path.read_text()
+        assert "default-src 'none'" in unescape(text)
+        assert "unsafe" not in text
+        references = re.findall(r'(?:href|src|url)\s*[=(]\s*"?([^"\s)>]+)', text)
+        assert not [reference for reference in references if "//" in reference]
+        for reference in references:
+            target = reference.partition("#")[0]
+            if target.endswith((".html", ".json", ".txt", ".svg")):
+                assert (path.parent / target).exists(), reference
+
+
+def test_the_summary_is_plain_text_for_cron(night):
+    text = nightly(night).text
+    assert text.startswith("Mail on Friday, 2026-11-20 (UTC), as mx.example.org saw it\n")
+    assert "203.0.113.0/24 tried 40 addresses that do not exist" in text
+    assert len(text.splitlines()) < 60
