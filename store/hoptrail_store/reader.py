@@ -60,6 +60,21 @@ class DaySummary:
     refusing_networks: int
 
 
+@dataclass(frozen=True, slots=True)
+class StoreSummary:
+    """What a store holds in all; `evidence` counts messages kept whole."""
+
+    size_bytes: int
+    messages: int
+    oldest: datetime | None
+    newest: datetime | None
+    hops: int
+    names: int
+    spam: int
+    evidence: int
+    refusals: int
+
+
 class HopRow(NamedTuple):
     """One hop of one message, with names for ids: `trust` and `kind` are the codes of `hoptrail_store.rows`."""
 
@@ -84,6 +99,20 @@ class Reader:
     def __init__(self, db: Database) -> None:
         """Take over an open connection; callers use `open_readonly`. `db` serves queries that are not here."""
         self.db = db
+
+    def summary(self) -> StoreSummary:
+        """Return what the store holds in all."""
+        row = next(
+            self.db.query(
+                "SELECT (SELECT page_count * page_size FROM pragma_page_count, pragma_page_size) AS size_bytes,"
+                " count(*) AS messages, min(received_ms) AS oldest, max(received_ms) AS newest,"
+                " coalesce(sum(spam), 0) AS spam, (SELECT count(*) FROM evidence) AS evidence,"
+                " (SELECT count(*) FROM hop) AS hops, (SELECT count(*) FROM name) AS names,"
+                " (SELECT coalesce(sum(refused), 0) FROM refusal) AS refusals FROM message"
+            )
+        )
+        oldest, newest = row.pop("oldest"), row.pop("newest")
+        return StoreSummary(oldest=oldest and moment(oldest), newest=newest and moment(newest), **row)
 
     def find(self, key: str) -> list[MessageRecord]:
         """Return the messages with this id, queue id or Message-ID (with or without its brackets), newest first."""

@@ -94,12 +94,12 @@ def _delete_names(store: Store) -> int:
     return deleted
 
 
-def _references(store: Store) -> list[tuple[str, str, str | None]]:
-    """Return each column that holds ids of names: table, column, and the column that grows with messages, if any."""
-    found: list[tuple[str, str, str | None]] = []
+def _references(store: Store) -> list[tuple[str, str, str]]:
+    """Return each column that holds ids of names: table, column, and the column that grows with messages or ""."""
+    found = []
     for table in store.db.tables:
-        key = "number" if table.name == "message" else "message" if "message" in table.columns_dict else None
-        found += [(table.name, foreign.column, key) for foreign in table.foreign_keys if foreign.other_table == "name"]
+        key = "number" if table.name == "message" else "message" if "message" in table.columns_dict else ""
+        found += [(table.name, str(each.column), key) for each in table.foreign_keys if each.other_table == "name"]
     return found
 
 

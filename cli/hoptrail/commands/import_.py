@@ -2,8 +2,6 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import click
 from hoptrail.commands.trace import with_trusted
 from hoptrail.config import Config
 from hoptrail.configured import configured
+from hoptrail.progress import progress_bar
 from hoptrail_store.importer import Import, ImportResult
 from hoptrail_store.store import Store
 
@@ -43,7 +42,7 @@ def command(
     """
     settings = replace(config.store, path=store_path) if store_path else config.store
     job = Import(paths, with_trusted(config.site, trusted), believe_scores)
-    with Store.open(settings) as store, _progress(job) as progress:
+    with Store.open(settings) as store, progress_bar(job.size_bytes(), in_bytes=True) as progress:
         result = job.run(store, progress)
     for left_out in result.left_out[:_NAMED_MAX]:
         click.echo(f"hoptrail: {left_out.path}: {left_out.reason}", err=True)
@@ -51,21 +50,6 @@ def command(
         click.echo(f"hoptrail: and {more:,} more", err=True)
     click.echo(json.dumps(_document(result)) if as_json else _summary(result, settings.path))
     sys.exit(bool(result.left_out_files))
-
-
-@contextmanager
-def _progress(job: Import) -> Iterator[Callable[[int], None]]:
-    """Give a function that draws how far it went, on a terminal only."""
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console  # noqa: PLC0415 - takes 60 ms
-    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn  # noqa: PLC0415
-
-    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("import", total=job.size_bytes())
-        yield lambda done_bytes: bar.update(task, completed=done_bytes)
 
 
 def _summary(result: ImportResult, path: str) -> str:

@@ -1,0 +1,94 @@
+"""`hoptrail status`: what the store holds, and the counters of the running milter."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from hoptrail.config import Config
+from hoptrail.configured import configured
+from hoptrail_milter.endpoint import parse_endpoint
+from hoptrail_milter.status import fetch
+from hoptrail_store.reader import StoreSummary, open_readonly
+
+Rows = Iterator[tuple[str, str]]
+
+
+@click.command(name="status")
+@click.option("--json", "as_json", is_flag=True, help="Write one JSON object.")
+@configured
+def command(config: Config, *, as_json: bool) -> None:
+    """Sum up the store and the running milter."""
+    with open_readonly(config.store.path) as reader:
+        summary = reader.summary()
+    live = _live(config)
+    if as_json:
+        click.echo(json.dumps({"store": _document(summary), "milter": live}))
+        return
+    _write("store", config.store.path, _store_rows(summary))
+    if live:
+        _write("milter", config.milter.status, _milter_rows(live))
+    else:
+        click.echo("milter     not running, or its [milter] status is out of reach")
+
+
+def _live(config: Config) -> dict[str, Any] | None:
+    if not config.milter.status:
+        return None
+    try:
+        return fetch(parse_endpoint(config.milter.status))
+    except OSError:
+        return None
+
+
+def _write(title: str, where: str, rows: Rows) -> None:
+    click.echo(f"{click.style(title.ljust(10), bold=True)} {where}")
+    for name, value in rows:
+        click.echo(f"  {name:<24} {value}")
+
+
+def _store_rows(summary: StoreSummary) -> Rows:
+    yield "size", f"{summary.size_bytes / 1e6:,.1f} MB"
+    yield "messages", f"{summary.messages:,}"
+    if summary.oldest and summary.newest:
+        yield "from", f"{summary.oldest:%Y-%m-%d %H:%M} to {summary.newest:%Y-%m-%d %H:%M} UTC"
+    yield "hops", f"{summary.hops:,} between {summary.names:,} names and addresses"
+    yield "spam", f"{summary.spam:,}, of which {summary.evidence:,} kept whole"
+    yield "refused recipients", f"{summary.refusals:,}"
+
+
+def _milter_rows(live: dict[str, Any]) -> Rows:
+    for name, value in live.items():
+        if not isinstance(value, dict | list):
+            yield name, str(value)
+    for name, count in live["counters"].items():
+        if count:
+            yield name.replace("_", " "), f"{count:,}"
+    messages = sum(bucket["messages"] for bucket in live["latency"])
+    if messages:
+        yield "reply, mean", f"{1000 * live['latency_sum_s'] / messages:.1f} ms"
+        yield "reply, 99 in 100", f"within {_within(live['latency'], 0.99 * messages)}"
+
+
+def _within(buckets: list[dict[str, Any]], wanted: float) -> str:
+    below = 0
+    for bucket in buckets:
+        below += bucket["messages"]
+        if below >= wanted and bucket["up_to_s"] is not None:
+            return f"{1000 * bucket['up_to_s']:g} ms"
+    return "more than a minute"
+
+
+def _document(summary: StoreSummary) -> dict[str, object]:
+    return {
+        "size_bytes": summary.size_bytes,
+        "messages": summary.messages,
+        "oldest": summary.oldest and summary.oldest.isoformat(),
+        "newest": summary.newest and summary.newest.isoformat(),
+        "hops": summary.hops,
+        "names": summary.names,
+        "spam": summary.spam,
+        "evidence": summary.evidence,
+        "refusals": summary.refusals,
+    }
