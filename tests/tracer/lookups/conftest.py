@@ -17,6 +17,7 @@ OFFICE = "office.example.org"
 OVER_QUOTA = "psbl.surriel.com"
 STRANGE = "strange.example.org"
 PARKED = "parked.example.org"
+SLOW = "slow.example.org"
 
 LISTS = {
     ZEN: {
@@ -34,6 +35,7 @@ LISTS = {
     OVER_QUOTA: {},
     STRANGE: {"203.0.113.9": "127.0.0.99"},
     PARKED: {"*": "203.0.113.80"},
+    SLOW: {},
 }
 
 LONG_TEXT = "x" * 250
@@ -54,6 +56,7 @@ RECORDS = (
     "example.net. 300 A 203.0.113.80",
     "plain.example.net. 300 A 203.0.113.9",
     *(f'long.example.net. 300 TXT "{n:02}{LONG_TEXT}"' for n in range(20)),
+    *(f"many.example.net. 300 A 203.0.113.{n}" for n in range(200)),
     "short.example.net. 5 A 203.0.113.30",
     "example.com. 300 SOA ns.example.com. root.example.com. 1 3600 600 86400 120",
     '9.113.0.203.origin.asn.cymru.com. 300 TXT "64501 | 203.0.112.0/20 | DE | ripencc | 2001-01-01"',
@@ -86,6 +89,9 @@ def settings_for(resolver: Unbound, **changes: object) -> LookupSettings:
 def world() -> Iterator[World]:
     with Rbldnsd(LISTS, untested=[UNTESTED, PARKED]) as lists:
         stubs = dict.fromkeys(LISTS, lists.port)
-        policies = {"silent": ["silent.example", "silent.example.org"], "refused": ["refused.example.org"]}
+        policies = {
+            "silent": ["silent.example", "silent.example.org", f"113.0.203.{SLOW}"],
+            "refused": ["refused.example.org"],
+        }
         with Unbound(RECORDS, stubs=stubs, **policies) as resolver:
             yield World(lists, resolver, lambda **changes: settings_for(resolver, **changes))

@@ -113,6 +113,15 @@ def test_list_that_refuses_is_paused_for_a_short_while(world):
     assert pause_s == 60
 
 
+def test_list_that_stops_answering_is_paused_after_a_few_questions(world):
+    async def scenario(blocklists, _clock):
+        (zone,) = blocklists.zones
+        return [(await blocklists.ask(zone, ip_address(f"203.0.113.{n}"), connecting=True)).verdict for n in range(7)]
+
+    verdicts = run(world, ["slow.example.org"], scenario, dns_timeout_s=0.1)
+    assert verdicts == ["error"] * 5 + ["paused"] * 2
+
+
 def test_error_code_is_no_listing_and_pauses_the_list_for_others(world):
     async def scenario(blocklists, _clock):
         (zone,) = blocklists.zones

@@ -7,6 +7,7 @@ list is asked about test entries before it is believed, and again every `zone_te
 import asyncio
 import ipaddress
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -21,6 +22,7 @@ log = logging.getLogger("hoptrail.lookups")
 
 LISTED_ENTRY: dict[int, Address] = {4: ipaddress.IPv4Address("127.0.0.2"), 6: ipaddress.IPv6Address("::ffff:7f00:2")}
 CLEAR_ENTRY: dict[int, Address] = {4: ipaddress.IPv4Address("127.0.0.1"), 6: ipaddress.IPv6Address("::ffff:7f00:1")}
+MAX_FAILURES = 5  # questions in a row without an answer, before a list counts as unreachable
 UNREACHABLE_PAUSE_S = 60  # a list that does not answer is tried again sooner than one that answers wrongly
 
 LOOPBACK = "127."
@@ -53,6 +55,7 @@ class Blocklists:
         self._settings = settings
         self._clock = clock
         self._states: dict[tuple[str, int], ZoneState] = {}
+        self._failures: Counter[tuple[str, int]] = Counter()
         self._tests: dict[tuple[str, int], asyncio.Task[ZoneState]] = {}
 
     async def ask(self, zone: Zone, address: Address, *, connecting: bool) -> ZoneResult:
@@ -65,10 +68,10 @@ class Blocklists:
         name = reversed_name(address, zone.domain)
         answer = await self._dns.ask(name, "A", ttl_max_s=self._settings.zone_pause_s)
         fault = _fault(zone, answer, self._settings.zone_pause_s)
-        if fault is not None and answer.state == "found":
-            self._pause(zone, address.version, fault)
         if fault is not None:
+            self._count(zone, address.version, fault, answered=answer.state == "found")
             return ZoneResult(zone.name, "error", answer.values, fault.reason)
+        self._failures[zone.name, address.version] = 0
         return _judge(zone, answer, connecting=connecting)
 
     async def check(self) -> tuple[ZoneState, ...]:
@@ -119,6 +122,13 @@ class Blocklists:
         state = ZoneState(zone.name, version, self._clock())
         self._states[zone.name, version] = state
         return state
+
+    def _count(self, zone: Zone, version: Literal[4, 6], fault: _Fault, *, answered: bool) -> None:
+        """Pause a list at its first wrong answer, or when it has left several questions in a row without one."""
+        self._failures[zone.name, version] += 1
+        if answered or self._failures[zone.name, version] >= MAX_FAILURES:
+            self._failures[zone.name, version] = 0
+            self._pause(zone, version, fault)
 
     def _pause(self, zone: Zone, version: Literal[4, 6], fault: _Fault) -> ZoneState:
         before = self._states.get((zone.name, version))
