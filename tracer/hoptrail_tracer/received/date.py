@@ -6,103 +6,54 @@ ignored: only the numbers are believed.
 """
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 from typing import NamedTuple
 
-MONTHS = {
-    name: number
-    for number, name in enumerate(
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], 1
-    )
-}
 
-# Hosts whose C library writes dates in the language of the country (Spanish, German, French, Italian, Portuguese).
-_FOREIGN_MONTHS = {
-    "ene": 1,
-    "janv": 1,
-    "gen": 1,
-    "fev": 2,
-    "mrz": 3,
-    "mär": 3,
-    "abr": 4,
-    "avr": 4,
-    "mai": 5,
-    "mag": 5,
-    "giu": 6,
-    "lug": 7,
-    "ago": 8,
-    "set": 9,
-    "okt": 10,
-    "oct": 10,
-    "out": 10,
-    "ott": 10,
-    "dez": 12,
-    "dic": 12,
-    "déc": 12,
-}
+def _by_name(table: Mapping[int, str]) -> dict[str, int]:
+    return {name: number for number, names in table.items() for name in names.split()}
 
-# Hours east of Greenwich. The first line is RFC 5322's; the rest is what mail software writes in spite of it. Names that
-# mean several zones (IST: India, Ireland, Israel) are left out and read, like any unknown name, as UTC.
-_ZONES = {
-    "EST": -5,
-    "EDT": -4,
-    "CST": -6,
-    "CDT": -5,
-    "MST": -7,
-    "MDT": -6,
-    "PST": -8,
-    "PDT": -7,
-    "UT": 0,
-    "GMT": 0,
-    "UTC": 0,
-    "Z": 0,
-    "WET": 0,
-    "WEST": 1,
-    "BST": 1,
-    "CET": 1,
-    "MET": 1,
-    "MEZ": 1,
-    "CEST": 2,
-    "MEST": 2,
-    "MESZ": 2,
-    "EET": 2,
-    "EEST": 3,
-    "SAST": 2,
-    "MSK": 3,
-    "MSD": 4,
-    "SGT": 8,
-    "HKT": 8,
-    "JST": 9,
-    "KST": 9,
-    "AEST": 10,
-    "AEDT": 11,
-    "NZST": 12,
-    "NZDT": 13,
-    "HST": -10,
-    "AKST": -9,
-    "AKDT": -8,
-    "BRT": -3,
-    "BRST": -2,
-    "ART": -3,
-}
 
-_TIME = r"(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,](?P<fraction>\d{1,9}))?)?(?:\ ?(?P<half>[AaPp])[Mm]\b)?"
-_ZONE = r"(?:\ ?\(?(?P<zone>(?:GMT|UTC?)?[-+]\d{1,2}:?\d{0,3}\b|[A-Z]{1,4}\b))?"
-_START = r"(?<![^\s;(),\0])(?:[^\W\d_]{2,9}\.?(?:\ ?,\ ?|\ ))?"
+# English, and what hosts write whose C library speaks German, Spanish, French, Italian or Portuguese.
+_MONTHS = _by_name(
+    {
+        **{1: "jan ene janv gen", 2: "feb fev fév", 3: "mar mrz mär", 4: "apr abr avr", 5: "may mai mag", 6: "jun giu"},
+        **{7: "jul lug", 8: "aug ago aoû", 9: "sep set", 10: "oct okt out ott", 11: "nov", 12: "dec dez dic déc"},
+    }
+)
+# Hours east of Greenwich: the zones of RFC 5322, and what is written in spite of it. Names that stand for several
+# zones (IST: India, Ireland, Israel) are left out and read, like any unknown name, as UTC.
+_ZONES = _by_name(
+    {
+        **{0: "UT UTC GMT Z WET", -5: "EST CDT", -4: "EDT", -6: "CST MDT", -7: "MST PDT", -8: "PST AKDT", -9: "AKST"},
+        **{-10: "HST", -3: "BRT ART", -2: "BRST", 1: "CET MET MEZ BST WEST", 2: "CEST MEST MESZ EET SAST", 3: "EEST MSK"},
+        **{4: "MSD", 8: "HKT SGT", 9: "JST KST", 10: "AEST", 11: "AEDT", 12: "NZST", 13: "NZDT"},
+    }
+)
+_ISO_ZONES = {name: f"{hours:+03}:00" for name, hours in _ZONES.items()}
 
-# Outside of these a date is an invention, and its neighbours could not be reckoned with in every zone.
-_FIRST_YEAR, _LAST_YEAR = 1970, 9998
+_TIME = (
+    r"(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,](?P<fraction>\d{1,9}))?)?(?: ?(?P<half>[AaPp])[Mm]\b)?"
+)
+_ZONE = r"(?: ?\(?(?P<zone>(?:GMT|UTC?)?[-+]\d{1,2}:?\d{0,3}\b|[A-Z]{1,4}\b))?"
+_START = r"(?<![^\s;(),\0])(?:[^\W\d_]{2,9}\.?(?: ?, ?| ))?"  # NUL stands where a comment was
 
-# Tried in this order; no two can match at one place, and each attempt looks at a bounded number of characters.
+# Tried in this order. An attempt looks at a bounded number of characters, so a search is linear.
 _FORMS = tuple(
-    re.compile(form)
+    re.compile(_START + form + _ZONE)
     for form in (
-        rf"{_START}(?P<day>\d{{1,2}})[ -](?P<month>[^\W\d_]{{3,9}})\.?[ -](?P<year>\d{{2,4}}),? {_TIME}{_ZONE}",
-        rf"{_START}(?P<month>[^\W\d_]{{3}}) (?P<day>\d{{1,2}}),? {_TIME}(?P<zone_name> [A-Z]{{2,4}})? (?P<year>\d{{4}}){_ZONE}",
-        rf"{_START}(?P<year>\d{{4}})[-/](?P<month>\d\d)[-/](?P<day>\d\d)[T ]{_TIME}{_ZONE}",
+        rf"(?P<day>\d{{1,2}})[ -](?P<month>[^\W\d_]{{3,9}})\.?[ -](?P<year>\d{{2,4}}),? {_TIME}",
+        rf"(?P<month>[^\W\d_]{{3}}),? (?P<day>\d{{1,2}}),? {_TIME}(?P<name> [A-Z]{{2,4}})? (?P<year>\d{{4}})",
+        rf"(?P<month>[^\W\d_]{{3}}),? (?P<day>\d{{1,2}}),? (?P<year>\d{{4}}),? {_TIME}",
+        rf"(?P<year>\d{{4}})[-/](?P<month>\d\d)[-/](?P<day>\d\d)[T ]{_TIME}",
+        rf"(?P<day>\d{{1,2}})/(?P<month>\d\d)/(?P<year>\d{{4}}) {_TIME}",
     )
 )
+
+# Outside of these a date is an invention, and could not be reckoned with in every zone.
+_FIRST_YEAR, _LAST_YEAR = 1970, 9998
 
 
 class Dated(NamedTuple):
@@ -118,56 +69,58 @@ def find(text: str, start: int = 0) -> Dated | None:
     for form in _FORMS:
         for found in form.finditer(text, start):
             parts = found.groupdict()
-            zone_name = parts["zone"] or (parts.get("zone_name") or "").strip()
-            zone = _zone(zone_name)
+            written = parts["zone"] or ""
+            zone = _zone(written or (parts.get("name") or "").strip())
             date = _compose(parts, zone or UTC)
             if date is not None:
-                end = found.end() if zone or not parts["zone"] else found.start("zone")
+                end = found.end() if zone or not written else found.start("zone")
                 return Dated(date, found.start(), end)
     return None
 
 
-def common(year: str, month: str, day: str, hour: str, minute: str, second: str, zone: str) -> datetime | None:
-    """The date that these parts of the usual form make up; None where no calendar or zone table knows it."""
+def usual(day: str, clock: str, zone: str) -> datetime | None:
+    """The date out of the parts `2 Aug 2002`, `07:34:10` and `-0400` or `EDT`; None where no calendar knows it."""
     try:
-        return datetime(int(year), MONTHS[month], int(day), int(hour), int(minute), int(second), 0, _zone(zone))
-    except (KeyError, ValueError):
+        return datetime.fromisoformat(f"{_iso_day(day)}T{clock}{_ISO_ZONES.get(zone, zone)}")
+    except ValueError:
         return None
 
 
-def _compose(parts: dict[str, str | None], zone: timezone) -> datetime | None:
+@lru_cache(maxsize=4096)
+def _iso_day(day: str) -> str:
+    """`2 Aug 2002` as `2002-08-02`. Raises ValueError where it names no month."""
+    number, month, year = day.split()
+    return f"{_year(year):04}-{_month(month) or 0:02}-{int(number):02}"
+
+
+def _compose(parts: Mapping[str, str | None], zone: timezone) -> datetime | None:
     """The date that the parts of a match make up, None where it is none."""
-    month = _month(parts["month"] or "")
-    if month is None:
-        return None
-    hour = int(parts["hour"] or 0)
-    if parts["half"]:
-        hour = hour % 12 + (12 if parts["half"] in "Pp" else 0)
-    micro = int((parts["fraction"] or "0")[:6].ljust(6, "0"))
-    second = min(int(parts["second"] or 0), 59)  # a leap second is shown as the one before
+    numbers = {name: int(text) for name, text in parts.items() if text and text.isdigit()}
+    month = numbers.get("month") or _month(parts["month"] or "")
     year = _year(parts["year"] or "")
-    if not _FIRST_YEAR <= year <= _LAST_YEAR:
+    if month is None or not _FIRST_YEAR <= year <= _LAST_YEAR:
         return None
+    hour = numbers["hour"]
+    if half := parts["half"]:
+        hour = hour % 12 + (12 if half in "Pp" else 0)
+    second = min(numbers.get("second", 0), 59)  # a leap second is shown as the one before
+    micros = int((parts["fraction"] or "0")[:6].ljust(6, "0"))
     try:
-        return datetime(year, month, int(parts["day"] or 0), hour, int(parts["minute"] or 0), second, micro, zone)
+        return datetime(year, month, numbers["day"], hour, numbers["minute"], second, micros, zone)
     except ValueError:
         return None
 
 
 def _year(digits: str) -> int:
-    """RFC 5322 section 4.3: two digits up to 49 are of this century, three digits count from 1900."""
+    """RFC 5322 section 4.3: two digits up to 49 are of this century, three count from 1900; so does `0102`."""
     year = int(digits)
     if len(digits) == 2:  # noqa: PLR2004
         return year + (2000 if year < 50 else 1900)  # noqa: PLR2004
-    return year + 1900 if len(digits) == 3 else year  # noqa: PLR2004
+    return year + 1900 if len(digits) == 3 or digits.startswith("01") else year  # noqa: PLR2004
 
 
 def _month(text: str) -> int | None:
-    if text.isdigit():
-        return int(text)
-    return (
-        MONTHS.get(text[:3].title()) or _FOREIGN_MONTHS.get(text[:4].lower()) or _FOREIGN_MONTHS.get(text[:3].lower())
-    )
+    return _MONTHS.get(text[:4].lower()) or _MONTHS.get(text[:3].lower())
 
 
 @lru_cache(maxsize=1024)
@@ -177,13 +130,10 @@ def _zone(text: str) -> timezone | None:
         return UTC
     sign = max(text.find("+"), text.find("-"))
     if sign < 0:
-        hours = _ZONES.get(text)
-        return None if hours is None else timezone(timedelta(hours=hours))
+        return timezone(timedelta(hours=_ZONES[text])) if text in _ZONES else None
     digits = text[sign + 1 :].replace(":", "")
-    if len(digits) > 2:  # noqa: PLR2004
-        offset = timedelta(hours=int(digits[:-2]), minutes=int(digits[-2:]))
-    else:
-        offset = timedelta(hours=int(digits))
+    hours, minutes = (digits[:-2], digits[-2:]) if len(digits) > 2 else (digits, "0")  # noqa: PLR2004
+    offset = timedelta(hours=int(hours), minutes=int(minutes))
     if offset >= timedelta(days=1):
         return None
     return timezone(-offset if text[sign] == "-" else offset)

@@ -1,48 +1,46 @@
-"""Why a line is no handover between hosts, where it is none: it has no address, or speaks of a step inside one host."""
+"""What sort of step a line records, and why it is no handover between hosts, where it is none."""
 
 import re
 
 from hoptrail_tracer.model import Kind
 from hoptrail_tracer.received.clauses import Clauses
 from hoptrail_tracer.received.names import same_domain
-from hoptrail_tracer.received.peer import Layout, Peer
-from hoptrail_tracer.received.writer import Writer
+from hoptrail_tracer.received.peer import Layout
 
 _PICKUP = re.compile(r"\[UNIX|\[local\]|@localhost|\buid \d|from userid|\bmail pickup service\b|spool", re.IGNORECASE)
 
 
-def is_aside(found: Clauses, seen: Peer, kind: Kind) -> bool:
-    """Whether a line is no handover between hosts."""
-    if seen.ip is None or kind is Kind.FETCH:
-        return True
-    if kind is Kind.SCANNER:
-        return seen.layout is Layout.ALONE  # a note about an address that the line below names properly
-    return not found.by and not found.by_notes and not found.with_
-
-
-def aside(found: Clauses, wrote: Writer) -> tuple[Kind, str]:
-    """The kind of step that a line without a peer's address records, and why it is left out of the mail's way."""
-    kind = wrote.kind
+def classify(
+    found: Clauses, ip: str | None, layout: Layout, kind: Kind, protocol: str | None
+) -> tuple[Kind, str | None]:
+    """The kind of step, and the reason for leaving the line out of the mail's way, None where it belongs there."""
     if kind is Kind.FETCH:
         return kind, "fetched"
-    if not found.by and not found.by_notes and not found.with_:
+    if not (found.by or found.wrote):
         return kind, "no-by"
-    if kind is Kind.SCANNER:
-        return kind, "scanner"
+    if kind is Kind.SCANNER and (ip is None or layout is Layout.ALONE):
+        return kind, "scanner"  # a note about an address that the line below names properly
+    if ip is not None:
+        return Kind.INTERNAL if _within_provider(found, layout, protocol) else kind, None
     if not found.name and not found.peer:
         if kind is Kind.RELAY:
-            kind = Kind.LOCAL if _PICKUP.search(found.by_notes) else Kind.INTERNAL
+            kind = Kind.LOCAL if _PICKUP.search(found.wrote) else Kind.INTERNAL
         return kind, "no-from"
-    if found.pickup or kind is Kind.LOCAL or _PICKUP.search(f"{found.name} {found.peer} {found.by_notes}"):
+    if found.pickup or kind is Kind.LOCAL or _PICKUP.search(f"{found.name} {found.peer} {found.wrote}"):
         return Kind.LOCAL, "local-pickup"
     return kind, "no-address"
 
 
 def remark(notes: str) -> tuple[Kind, str]:
     """The same for a line without from and by: what qmail and its kin say of themselves."""
-    return Kind.LOCAL if " invoked by " in notes else Kind.INTERNAL, "qmail-invoked" if notes.startswith("(qmail ") else "remark"
+    kind = Kind.LOCAL if " invoked by " in notes else Kind.INTERNAL
+    return kind, "qmail-invoked" if notes.startswith("(qmail ") else "remark"
 
 
-def is_internal(found: Clauses, seen: Peer, wrote: Writer) -> bool:
+def _within_provider(found: Clauses, layout: Layout, protocol: str | None) -> bool:
     """Whether HTTPS carried the mail between two hosts of one provider: Microsoft's own transport, no webmail."""
-    return wrote.protocol == "HTTPS" and seen.layout in (Layout.BARE, Layout.BRACKETED) and same_domain(found.name, found.by)
+    return (
+        protocol == "HTTPS"
+        and layout in (Layout.BARE, Layout.BRACKETED)  # noqa: PLR6201 - a set would have to hash both
+        and same_domain(found.name, found.by)
+    )

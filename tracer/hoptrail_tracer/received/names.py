@@ -1,8 +1,8 @@
 """Which word of the from-clause is the looked-up name and which the HELO, by the customs of the software that wrote it."""
 
 from hoptrail_tracer.received import address
-from hoptrail_tracer.received.peer import Layout, Peer
-from hoptrail_tracer.received.writer import Custom, Writer
+from hoptrail_tracer.received.peer import Layout
+from hoptrail_tracer.received.writer import Custom
 
 # What software writes where it has no name.
 _NO_NAMES = frozenset(
@@ -11,43 +11,39 @@ _NO_NAMES = frozenset(
 )
 
 
-def host(text: str) -> str | None:
-    """A host's name without the root's dot and the punctuation around it."""
-    return text.strip("<>,;").rstrip(".") or None
-
-
 def looked_up(text: str) -> str | None:
-    """`text` if it can be a name out of the DNS: no address, no word for "unknown", one word."""
-    name = text.strip("<>,;").rstrip(".")
+    """`text` if it can be a name out of the DNS: no address, no word for "unknown", one word. Without the root's dot."""
+    name = text.strip("<>,;.")
     if not name or name.lower() in _NO_NAMES or " " in name:
         return None
-    if (name[-1].isdigit() or ":" in name or name[0] == "[") and address.endpoint(name):
+    if (name[-1].isdigit() or name[-1] == "]" or ":" in name) and address.endpoint(name):
         return None
     return name
 
 
-def roles(name: str, seen: Peer, wrote: Writer) -> tuple[str | None, str | None]:
-    """The looked-up name and the HELO."""
-    layout, marked = seen.layout, seen.helo
+def roles(
+    name: str, layout: Layout, beside: str, marked: str | None, custom: Custom, *, verified: bool = False
+) -> tuple[str | None, str | None]:
+    """The looked-up name and the HELO, out of the first name, the one beside the address and the one marked as HELO."""
     if layout is Layout.NAMED:
         if marked is None:
-            return (looked_up(seen.beside), name) if name else (None, seen.beside)
-        return looked_up(seen.beside), marked or None
+            return (looked_up(beside), name) if name else (None, beside)
+        return looked_up(beside), marked or None
     if marked is not None:
         return looked_up(name), marked or None
-    if wrote.custom is Custom.NO_HELO:
+    if custom is Custom.NO_HELO:
         return None, None
+    if layout is Layout.BRACKETED or layout is Layout.BEHIND:
+        return looked_up(name) if verified or custom is Custom.NAME_FIRST else None, name or None
     if layout is Layout.BARE:
-        if wrote.custom is Custom.HELO_FIRST:
+        if custom is Custom.HELO_FIRST:
             return None, name or None
         return looked_up(name), None if name.lower() in _NO_NAMES else name or None
-    if layout is Layout.BRACKETED or layout is Layout.BEHIND:
-        return looked_up(name) if seen.verified or wrote.custom is Custom.NAME_FIRST else None, name or None
     if layout is Layout.GLUED:
         rdns = looked_up(name)
         return rdns, None if rdns or name.lower() in _NO_NAMES else name
     # RFC 5321 section 4.4: with nothing said of TCP, a literal is what the client gave in EHLO.
-    return None, name if name[:1] == "[" and wrote.protocol is None else None
+    return None, name if name[:1] == "[" and custom is Custom.SILENT else None
 
 
 def same_domain(one: str, other: str) -> bool:

@@ -1,7 +1,9 @@
 """One Received line in, what it says out: the clauses, then who wrote them, then the role of each word."""
 
+from datetime import datetime
+
 from hoptrail_tracer.model import Kind, Received
-from hoptrail_tracer.received import kinds, names, notes, peer, writer
+from hoptrail_tracer.received import address, kinds, names, notes, peer, writer
 from hoptrail_tracer.received.clauses import Clauses, usual
 from hoptrail_tracer.received.notes import About
 from hoptrail_tracer.received.peer import Layout
@@ -12,61 +14,67 @@ from hoptrail_tracer.received.scan import scan
 LONGEST_LINE = 65536
 
 
-def parse(value: str) -> Received:
+def parse(value: str) -> Received:  # noqa: PLR0914 - the hot path wraps nothing that it would unwrap again
     """What the Received field `value` says, without the field's name, folded or not. Never raises."""
     if len(value) > LONGEST_LINE:
         return Received("unparseable", reason="too-long")
-    text = " ".join((value.replace("\0", "") if "\0" in value else value).split())
-    found = usual(text) or scan(text)
-    if not found.by and not found.name and not found.peer:
-        return _without_clauses(found)
-    seen = peer.read(found.name, found.peer)
-    wrote = writer.read(found.by_notes, found.with_, found.with_notes)
-    rdns, helo = names.roles(found.name, seen, wrote)
-    sender, auth, tls = found.sender or wrote.sender, wrote.auth or seen.auth, wrote.tls
-    if aside := seen.notes + found.id_notes + found.for_notes + found.date_notes:
+    parts, ip, date = usual(" ".join(value.split())) or scan(" ".join(value.replace("\0", "").split()))
+    (
+        _, name, marked, ident, beside, _, port, helo_inside, bare, behind, aside, peer_text, by, by_ip, wrote,
+        sender, id_, id_notes, for_, for_notes, _, _, _, date_notes,
+    ) = parts  # fmt: skip
+    if not (by or name or peer_text or ip):
+        return _without_clauses(id_notes + date_notes, date)
+    software, protocol, tls, auth, envelope, by_note_ip, kind, custom = writer.read(wrote)
+    if ip is not None:
+        layout = Layout.NAMED if beside else Layout.BARE if bare else Layout.BEHIND if behind else Layout.BRACKETED
+        client_port = address.port_number(port) if port else None
+        rdns, helo = names.roles(name, layout, beside, helo_inside or marked or None, custom)
+    else:
+        layout, ip, client_port, beside, helo, ident, verified, mechanism, aside = peer.read(name, peer_text)
+        rdns, helo = names.roles(name, layout, beside, helo, custom, verified=verified)
+        auth = auth or mechanism
+    sender = sender or envelope
+    if aside := aside + id_notes + for_notes + date_notes:
         for about, said in notes.read(aside):
-            if about is About.SENDER:
-                sender = sender or said
+            if about is About.TLS:
+                tls = tls or said
             elif about is About.AUTH:
                 auth = auth or said
-            elif about is About.TLS:
-                tls = tls or said
-    kind, reason = wrote.kind, None
-    if kinds.is_aside(found, seen, kind):
-        kind, reason = kinds.aside(found, wrote)
-    elif kind is Kind.RELAY:
-        auth = auth or writer.custom_auth(found.by, found.id, wrote.protocol, tls, behind=seen.layout is Layout.BEHIND)
-        kind = Kind.SUBMISSION if auth else kind
-    elif kinds.is_internal(found, seen, wrote):
-        kind, auth, rdns, helo = Kind.INTERNAL, None, None, found.name
+            elif about is About.SENDER:
+                sender = sender or said
+    reason = None
+    if ip is None or kind is not Kind.RELAY or not by:
+        kind, reason = kinds.classify(Clauses(*parts), ip, layout, kind, protocol)
+        if kind is Kind.INTERNAL and ip:
+            auth, rdns, helo = None, None, name
+    elif auth := auth or writer.custom_auth(by, id_, protocol=protocol, tls=tls, layout=layout):
+        kind = Kind.SUBMISSION
     return Received(
-        status="skipped" if reason else "parsed",
-        kind=kind,
-        reason=reason,
-        ip=seen.ip,
-        port=seen.port,
-        rdns=rdns,
-        helo=helo,
-        ident=seen.ident or None,
-        by=names.host(found.by),
-        by_ip=found.by_ip or wrote.by_ip,
-        software=wrote.software,
-        protocol=wrote.protocol,
-        id=found.id.strip("<>,") or None,
-        for_=found.for_.strip("<>,") or None,
-        envelope_from=sender or None,
-        auth=auth,
-        tls=tls,
-        date=found.date,
+        "skipped" if reason else "parsed",
+        kind,
+        reason,
+        ip,
+        client_port,
+        rdns,
+        helo,
+        ident or None,
+        by.rstrip(".") or None,
+        by_ip or by_note_ip,
+        software,
+        protocol,
+        id_ or None,
+        for_ or None,
+        sender or None,
+        auth,
+        tls,
+        date,
     )
 
 
-def _without_clauses(found: Clauses) -> Received:
+def _without_clauses(remarks: str, date: datetime | None) -> Received:
     """A line without from and by: what qmail and its kin say of themselves, or nothing that anybody knows."""
-    remarks = found.id_notes + found.date_notes
-    if not remarks and found.date is None:
+    if not remarks and date is None:
         return Received("unparseable", reason="no-clauses")
     kind, reason = kinds.remark(remarks)
-    software = "qmail" if reason == "qmail-invoked" else None
-    return Received("skipped", kind, reason, software=software, date=found.date)
+    return Received("skipped", kind, reason, software="qmail" if reason == "qmail-invoked" else None, date=date)

@@ -42,15 +42,6 @@ class Peer(NamedTuple):
     notes: str = ""  # comments that speak of something else
 
 
-_NOBODY = Peer()
-_V6_OR_V4 = r"(?:IPv6:|)([\da-fA-F:.]++)"
-_DIRECT = re.compile(
-    rf"""(?:\ \([HE][EH]LO\ ([^()]*+)\)|) \ \((?:
-          (?:([^\s()\[\]@]++)\ |) \[{_V6_OR_V4}\] (?::(\d++)|) (?:\ helo=([^\s()\[\]]++)|) (?:\ \(may\ be\ forged\)|)
-        | ([\da-fA-F:.]++)
-        )\)""",
-    re.VERBOSE,
-)
 _PART = re.compile(rf'{COMMENT}|\[[^\s\[\]()]*\](?::\d+)?|"[^"()]*"|[^\s()\[\]"]+')
 _HELO = re.compile(r"(?:account \S+ )?(?:HELO|EHLO|LHLO)(?: (.*)|$)", re.DOTALL | re.IGNORECASE)
 _HELO_INSIDE = re.compile(r"""\bhelo=(\[[^\]]*\]|[^\s()]*)|["\s,](?:HELO|EHLO)\ ([^\s"()]*)""", re.VERBOSE | re.IGNORECASE)
@@ -65,18 +56,7 @@ _BARE = re.compile(r"\s?(?:([^\s\[\]]*)@)?((?:IPv6:)?[/\dA-Fa-f:.]{2,}(?:%[^\s\[
 
 def read(name: str, peer: str) -> Peer:
     """What the from-clause `name` `peer` says."""
-    if not peer:
-        found = address.endpoint(name)
-        return Peer(Layout.ALONE, *found) if found else _NOBODY
-    direct = _DIRECT.fullmatch(peer)
-    if direct is None:
-        return _Reader().read(name, peer)
-    helo, beside, ip, port, exim_helo, bare = direct.groups()
-    known = address.canonical(ip or bare)
-    if known is None:
-        return _Reader().read(name, peer)
-    layout = Layout.BARE if bare else Layout.NAMED if beside else Layout.BRACKETED
-    return Peer(layout, known, port and address.port_number(port), beside or "", exim_helo if helo is None else helo)
+    return _Reader().read(name, peer)
 
 
 class _Reader:
@@ -124,6 +104,8 @@ class _Reader:
         if found := _HELO.match(text):
             self.helo = (found[1] or "").strip()
             return True
+        if text[:5].lower() == "helo=":  # the client's own word: an address literal in it is none of the peer's
+            return self.attributes(text)
         rest = text
         if self.ip is None and (found := _BRACKETED.match(text)):
             ident, beside, ip, port, more_port, rest = found.groups()

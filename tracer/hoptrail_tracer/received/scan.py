@@ -1,30 +1,31 @@
 """The clauses of a Received line in any layout: comments are paired, the rest is cut into words, keywords open clauses.
 
-For the lines that `clauses.usual` does not take: clauses out of order, missing spaces and semicolons, dates in every form,
-comments without end. Linear in the length of the line.
+For the lines that `clauses.usual` does not take: clauses out of order, missing spaces and semicolons, dates in every
+form, comments without end. Linear in the length of the line.
 """
 
 import re
+from datetime import datetime
 from typing import NamedTuple
 
 from hoptrail_tracer.received import address, date
 from hoptrail_tracer.received.clauses import Clauses
 
 _PAREN = re.compile(r"[()]")
-_PIECE = re.compile(r'<[^<>()]*>|\[[^\[\]()]*\][^\s();]*|"[^"()]*"|[^\s();]+|[;()]')
+_PIECE = re.compile(r'<[^<>()]*>|\[[^\[\]()]*\][^ ();]*|"[^"()]*"|[^ ();]+|[;()]')
 _HOLDS_ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f]{0,4}:[0-9A-Fa-f]{0,4}:")
 _EARLY_WITH = re.compile(r"\b(?:with|via) ([\w-]+)")
 _GLUED_FOR = re.compile(r"(.+)for")
-_BY_ADDRESS = re.compile(r"([^\s\[\]]*)\[([^\[\]]*)\]")
+_BY_ADDRESS = re.compile(r"([^\[\]]*)\[([^\[\]]*)\]")
 
 # The word that opens a clause. `via` gives way to `with`; a second `from` (XMail) names the envelope sender.
 _OPENS = {
     **{"by": "by", "with": "with", "via": "via", "id": "id", "id:": "id", "for": "for", "from": "sender", "tls": "tls"},
     **dict.fromkeys(("envelope-from", "envelope-from:", "envelope-sender", "smtpmailfrom", "return-path:"), "sender"),
 }
-_VALUES = ("by", "with", "via", "id", "for", "sender", "tls", "")
-_NOTES = ("by", "with", "via", "id", "for", "")
+_CLAUSES = ("by", "with", "via", "id", "for", "sender", "tls", "")
 _ENDS_NAME = frozenset({"with", "via", "at", "as", "named", "from", "-", ","})
+_AROUND = "<>,;"
 
 
 class _Piece(NamedTuple):
@@ -34,75 +35,68 @@ class _Piece(NamedTuple):
     start: int
 
 
-def scan(text: str) -> Clauses:
-    """The clauses of a line in any layout; whatever belongs to none is left out."""
+def scan(text: str) -> tuple[Clauses, None, datetime | None]:
+    """The clauses of a line in any layout, and its date; whatever belongs to none is left out. The peer stays as it is."""
     pickup = "(" if text[:6].lower() == "(from " else ""
     if pickup:  # Sendmail's pick-up, Norton's gateway: the clause itself stands in a comment
         text = text.replace("(", "", 1).replace(")", "", 1)
-    found = _dated(text)
-    head, tail = (text[: found.start], text[found.end :]) if found else (text, "")
-    found = found or date.find(text)  # as a last resort, one in a comment
-    pieces = _pieces(head)
-    by_at = _by_at(pieces)
-    end = pieces[by_at].start if by_at < len(pieces) else len(head)
-    has_from = bool(pieces) and pieces[0].text.lower() == "from"
-    name, peer = _from_clause(head[:end], pieces[1:by_at]) if has_from else ("", "")
-    values, notes = _after(pieces[by_at:], _pieces(tail))
-    if not values["with"] and not values["via"] and (early := _EARLY_WITH.search(peer)):
-        values["with"] = [early[1]]
+    comments = _comments(text)
+    dated = _dated(text, comments)
+    pieces = _pieces(text, comments)
+    if dated:
+        head = [piece for piece in pieces if piece.start < dated.start]
+        tail = [piece for piece in pieces if piece.start >= dated.end]
+    else:
+        head, tail = pieces, []
+        dated = date.find(text)  # as a last resort, one in a comment
+    by_at = _by_at(head)
+    name = peer = ""
+    if head and head[0].text.lower() == "from":
+        name, peer = _from_clause(text[: head[by_at].start if by_at < len(head) else _end(head)], head[1:by_at])
+    values, notes = _after(head[by_at:], tail)
+    return _clauses(values, notes, pickup, name, peer), None, dated.date if dated else None
+
+
+def _clauses(values: dict[str, list[str]], notes: dict[str, list[str]], pickup: str, name: str, peer: str) -> Clauses:
+    """The parts put together from the words and the comments of each clause."""
+    phrase = values["with"] or values["via"]
+    if not phrase and (early := _EARLY_WITH.search(peer)):
+        phrase = [early[1]]
     by, by_ip = _by(values["by"])
+    cipher = [f"tls {word}" for word in values["tls"]]
     return Clauses(
         pickup=pickup,
         name=name,
         peer=peer,
         by=by,
         by_ip=by_ip,
-        by_notes=" ".join(notes["by"]),
-        with_=" ".join(values["with"] or values["via"]),
-        with_notes=" ".join(notes["with"] + notes["via"] + [f"tls {word}" for word in values["tls"]]),
-        sender=_first(values["sender"]).strip("<>"),
+        wrote=" ".join([*notes["by"], *(["with", *phrase] if phrase else ()), *notes["with"], *notes["via"], *cipher]),
+        sender=_first(values["sender"]),
         id=_first(values["id"]),
-        id_notes=" ".join(notes["id"]),
         for_=_first(values["for"]),
-        for_notes=" ".join(notes["for"]),
-        date_notes=" ".join(notes[""]),
-        date=found.date if found else None,
+        date_notes=" ".join(notes["id"] + notes["for"] + notes["sender"] + notes["tls"] + notes[""]),
     )
 
 
 def _first(words: list[str]) -> str:
-    return words[0] if words else ""
+    return words[0].strip(_AROUND) if words else ""
 
 
 def _by(words: list[str]) -> tuple[str, str]:
     """The host after `by`, and the address beside it or in its place."""
     host = _first(words)
     for word in words[:2]:
-        if (found := _BY_ADDRESS.match(word)) and address.canonical(found[2]):
-            return (found[1] if word == host and found[1] else host), found[2]
+        if (found := _BY_ADDRESS.match(word)) and (ip := address.canonical(found[2])):
+            return (found[1] or host if word == words[0] else host), ip
     return host, ""
 
 
-def _dated(text: str) -> date.Dated | None:
-    """The date outside of comments: after the last semicolon, else the first one anywhere."""
-    bare = _without_comments(text)
-    semicolon = bare.rfind(";")
-    found = (date.find(bare, semicolon) if semicolon >= 0 else None) or date.find(bare)
-    return date.find(text, found.start) if found else None  # once more: a comment may name the zone
+def _end(pieces: list[_Piece]) -> int:
+    return pieces[-1].start + len(pieces[-1].text)
 
 
-def _without_comments(text: str) -> str:
-    """`text` with all comments overwritten, so that places stay the same."""
-    parts = []
-    at = 0
-    for start, end in _comments(text):
-        parts += (text[at:start], "\0" * (end - start))
-        at = end
-    return "".join(parts) + text[at:]
-
-
-def _comments(text: str) -> list[tuple[int, int]]:
-    """Where the outermost comments lie. A parenthesis without partner opens and closes nothing."""
+def _comments(text: str) -> dict[int, int]:
+    """Where the outermost comments begin and end. A parenthesis without partner opens and closes nothing."""
     stack: list[int] = []
     pairs: list[tuple[int, int]] = []
     for paren in _PAREN.finditer(text):
@@ -113,19 +107,32 @@ def _comments(text: str) -> list[tuple[int, int]]:
             while pairs and pairs[-1][0] > start:
                 pairs.pop()
             pairs.append((start, paren.end()))
-    return pairs
+    return dict(pairs)
 
 
-def _pieces(text: str) -> list[_Piece]:
-    ends = dict(_comments(text))
+def _dated(text: str, comments: dict[int, int]) -> date.Dated | None:
+    """The date outside of comments: after the last semicolon, else the first one anywhere."""
+    parts = []
+    at = 0
+    for start, end in comments.items():
+        parts += (text[at:start], "\0" * (end - start))  # places stay the same
+        at = end
+    bare = "".join(parts) + text[at:]
+    semicolon = bare.rfind(";")
+    found = (date.find(bare, semicolon) if semicolon >= 0 else None) or date.find(bare)
+    return date.find(text, found.start) if found else None  # once more: a comment may name the zone
+
+
+def _pieces(text: str, comments: dict[int, int]) -> list[_Piece]:
     pieces = []
     at = 0
     while found := _PIECE.search(text, at):
         start, at = found.span()
-        if start in ends:
-            at = ends[start]
-        if at - start > 1 or found[0] not in "()":
-            pieces.append(_Piece(text[start:at], start))
+        if start in comments:
+            at = comments[start]
+        elif found[0] in "()":  # without partner
+            continue
+        pieces.append(_Piece(text[start:at], start))
     return pieces
 
 
@@ -139,7 +146,7 @@ def _by_at(pieces: list[_Piece]) -> int:
         if piece.text.lower() != "by":
             continue
         before = pieces[at - 1].text if at else ""
-        if chosen == len(pieces) or (before[:1] in ("(", "[") and _HOLDS_ADDRESS.search(before)):
+        if chosen == len(pieces) or (before[:1] in {"(", "["} and _HOLDS_ADDRESS.search(before)):
             chosen = at
     return chosen
 
@@ -159,14 +166,14 @@ def _from_clause(head: str, pieces: list[_Piece]) -> tuple[str, str]:
 
 def _after(*runs: list[_Piece]) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
     """The words and the comments of each clause from `by` on; a run of pieces continues no clause of the one before."""
-    values: dict[str, list[str]] = {name: [] for name in _VALUES}
-    notes: dict[str, list[str]] = {name: [] for name in _NOTES}
+    values: dict[str, list[str]] = {clause: [] for clause in _CLAUSES}
+    notes: dict[str, list[str]] = {clause: [] for clause in _CLAUSES}
     for run in runs:
         clause = ""
         for piece in run:
             text = piece.text
             if text[0] == "(":
-                notes[clause if clause in notes else ""].append(text)
+                notes[clause].append(text)
             elif text == ";":
                 clause = ""
             elif opened := _OPENS.get(text.lower()):

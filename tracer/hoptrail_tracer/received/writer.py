@@ -10,13 +10,16 @@ from typing import NamedTuple
 
 from hoptrail_tracer.model import Kind
 from hoptrail_tracer.received import notes
+from hoptrail_tracer.received.clauses import COMMENT
 from hoptrail_tracer.received.notes import About
+from hoptrail_tracer.received.peer import Layout
 
 
 class Custom(Enum):
     """Which word the software puts first in its from-clause, where the layout alone does not tell."""
 
     UNKNOWN = auto()
+    SILENT = auto()  # nothing is said of the software or the protocol
     NAME_FIRST = auto()  # the looked-up name, also before ([ip])
     HELO_FIRST = auto()  # what the client said, also before (ip)
     NO_HELO = auto()  # no client ever says HELO
@@ -35,6 +38,8 @@ class Writer(NamedTuple):
     custom: Custom
 
 
+# Comments, protocol, comments again.
+_SPLIT = re.compile(rf"((?: ?{COMMENT})*)(?: ?(?:with|via) ([^()]*))?(.*)")
 _XMAIL = re.compile(r"\[(\w*Mail [^\s\]]+) (?:[^\]]* )?(\w+) Server\]", re.IGNORECASE)
 _ENCRYPTED = re.compile(r"(\S+) encrypted (\S+)")
 _SLASHED = re.compile(r"(\w+)/(TLS\S*)")
@@ -57,15 +62,20 @@ _HELO_FIRST = re.compile(r"Microsoft|PowerMTA|KumoMTA|Axigen|\w*Mail \d|Scalix|O
 _CACHED_LENGTH = 300  # longer ones do not recur; bounds the cache's memory to a few megabytes
 
 
-def read(by_notes: str, with_: str, with_notes: str) -> Writer:
-    """What these parts of a line say of its writer."""
-    if len(by_notes) + len(with_) + len(with_notes) > _CACHED_LENGTH:
-        return _read(by_notes, with_, with_notes)
-    return _remembered(by_notes, with_, with_notes)
+@lru_cache(maxsize=4096)
+def _remembered(text: str) -> Writer:
+    return _read(text)
 
 
-def _read(by_notes: str, with_: str, with_notes: str) -> Writer:
-    protocol, software, tls = _protocol(with_.strip(",; "))
+def read(text: str) -> Writer:
+    """What the part of a line from the comments after `by` to those after `with` says of its writer."""
+    return _remembered(text) if len(text) <= _CACHED_LENGTH else _read(text)
+
+
+def _read(text: str) -> Writer:
+    split = _SPLIT.fullmatch(text)
+    by_notes, phrase, with_notes = split.groups("") if split else ("", "", "")
+    protocol, software, tls = _protocol(phrase.strip(",; "))
     auth = sender = by_ip = None
     if software == "Microsoft SMTPSVC":
         software += with_notes
@@ -86,10 +96,7 @@ def _read(by_notes: str, with_: str, with_notes: str) -> Writer:
     kind = _kind(protocol or "", software or "")
     if protocol and _AUTHENTICATED.fullmatch(protocol):
         auth = protocol
-    return Writer(software, protocol, tls, auth, sender, by_ip, kind, _custom(kind, software or ""))
-
-
-_remembered = lru_cache(maxsize=4096)(_read)
+    return Writer(software, protocol, tls, auth, sender, by_ip, kind, _custom(kind, software or "") if text else Custom.SILENT)
 
 
 def _protocol(phrase: str) -> tuple[str | None, str | None, str | None]:
@@ -125,12 +132,12 @@ _GMAIL_SUBMISSION = re.compile(r"\w{1,4}sm\d{2,9}\w{3}\.\d{1,3}\.\d{4}\.")
 _GMX_HOSTS = frozenset({"mail.gmx.net", "mail.gmx.com"})
 
 
-def custom_auth(by: str, id_: str, protocol: str | None, tls: str | None, *, behind: bool) -> str | None:
+def custom_auth(by: str, id_: str, *, protocol: str | None, tls: str | None, layout: Layout) -> str | None:
     """How a client authenticated to a host that says so only by the shape of its line; None for all others."""
     if by == "mx.google.com":
         if protocol == "ESMTPS" and tls and _GMAIL_SUBMISSION.match(id_):
             version, _, cipher = tls.partition(" ")
             return f"GMail - transport={version} cipher={cipher}"
-    elif by in _GMX_HOSTS and behind:  # (EHLO name) [ip], where MXes of this provider write ([ip])
+    elif by in _GMX_HOSTS and layout is Layout.BEHIND:  # (EHLO name) [ip], where MXes of this provider write ([ip])
         return f"GMX ({protocol} / {by})"
     return None
