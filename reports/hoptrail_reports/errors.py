@@ -15,3 +15,7 @@ class OpenDayError(ReportError):
 
 class LookupsDownError(ReportError):
     """Nothing could be looked up: the network or its resolver is down, and the next night tries again."""
+
+
+class UnknownRelayError(ReportError):
+    """No mail passed a relay of the name that was asked for."""

@@ -17,7 +17,8 @@ from hoptrail_reports.settings import ReportSettings
 from hoptrail_reports.shown import percent
 from hoptrail_reports.topology import svg
 from hoptrail_reports.topology.colours import WORDS, Colour, Thresholds
-from hoptrail_reports.topology.fold import fold
+from hoptrail_reports.topology.fold import Folded, fold
+from hoptrail_reports.topology.graph import RelayMap
 from hoptrail_reports.topology.grouping import owner
 from hoptrail_reports.topology.traffic import RelayStats
 
@@ -138,6 +139,13 @@ class Pages:
 def nights_page(host: str, days: Sequence[date]) -> str:
     """The list of all nights, newest first."""
     return environment().get_template("nights.html").render(host=host, days=sorted(days, reverse=True))
+
+
+def map_page(relays: RelayMap, drawing: Folded, *, title: str) -> str:
+    """One map with its relays in a table, as a page of its own."""
+    busiest = sorted(relays.relays.items(), key=lambda item: (-item[1].messages, item[0]))
+    drawn = Markup(svg.draw(relays, drawing, title=title))  # noqa: S704 - escaped where it is made
+    return environment().get_template("map.html").render(title=title, relays=relays, map=drawn, rows=busiest)
 
 
 def file_name(relay: str) -> str:

@@ -89,8 +89,8 @@ def relay_map(
         rows=rows,
         standing=_standing(traffic.links, rows),
         edges=edges,
-        into=_busiest_by(edges.values(), lambda edge: edge.target),
-        out_of=_busiest_by(edges.values(), lambda edge: edge.source),
+        into=edges_by(edges.values(), lambda edge: edge.target),
+        out_of=edges_by(edges.values(), lambda edge: edge.source),
         filters={relay: use for relay, use in filters.items() if relay in rows},
         pruned=len(traffic.relays) - len(rows),
     )
@@ -126,7 +126,8 @@ def _standing(links: Iterable[Link], relays: Iterable[str]) -> dict[str, Standin
     return standing | {link.target: Standing.OURS for link in observed}
 
 
-def _busiest_by(edges: Iterable[Edge], end: Callable[[Edge], str]) -> dict[str, tuple[Edge, ...]]:
+def edges_by(edges: Iterable[Edge], end: Callable[[Edge], str]) -> dict[str, tuple[Edge, ...]]:
+    """The links by the relay at one end, busiest first."""
     found: defaultdict[str, list[Edge]] = defaultdict(list)
     for edge in edges:
         found[end(edge)].append(edge)

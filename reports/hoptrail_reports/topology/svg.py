@@ -211,4 +211,5 @@ def _box_tooltip(relays: RelayMap, node: Node) -> str:
 
 
 def _text(text: str) -> str:
-    return escape(text)
+    """Text that any XML parser takes; tooltips keep their lines."""
+    return escape("\n".join(shown(line, limit=600) for line in text.split("\n")))
