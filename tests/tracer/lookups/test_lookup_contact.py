@@ -147,12 +147,15 @@ def test_contact_found_after_a_failure_says_what_failed(bench):
     ],
     ids=["invalid", "nested", "endless", "drip", "busy", "internal", "internal-by-name"],
 )
-def test_hostile_rdap_server_is_survived_and_whois_answers(bench, reply):
+def test_hostile_rdap_server_is_survived_and_logged_and_whois_answers(bench, reply, caplog):
     bench.rdap.replies["/ip/198.51.100.200"] = reply
     answer = bench.contact("198.51.100.200", registry_timeout_s=1)
     assert answer.state == "found"
     assert answer.contacts[0].source == "whois"
     assert answer.detail.startswith("RDAP: ")
+    assert [record.getMessage() for record in caplog.records if record.name == "hoptrail.lookups"] == [
+        f"looking for the contact of 198.51.100.200: {answer.detail}"
+    ]
 
 
 def test_hostile_whois_server_is_survived(bench):

@@ -6,6 +6,7 @@ state is "failed": that is not the same as "unknown", which says that all were a
 
 import asyncio
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
@@ -19,6 +20,8 @@ from hoptrail_tracer.lookups.rdap import Rdap, Registration
 from hoptrail_tracer.lookups.settings import LookupSettings
 from hoptrail_tracer.lookups.whois import Whois
 from hoptrail_tracer.model import Contact, ContactAnswer
+
+log = logging.getLogger("hoptrail.lookups")
 
 ABUSIX_ZONE = "abuse-contacts.abusix.zone"
 
@@ -80,6 +83,8 @@ class Contacts:
                 answer = await source(answer, address, registration)
             except LookupsError as error:
                 failures.append(str(error))
+        if failures:
+            log.warning("looking for the contact of %s: %s", address, "; ".join(failures))
         return _concluded(answer, failures, hints)
 
     async def _from_abusix(

@@ -1,7 +1,9 @@
 """What may go wrong in a look-up. None of these leaves `Lookups`: they become `missing`, a verdict or a state."""
 
+from hoptrail_tracer.errors import TracerError
 
-class LookupsError(Exception):
+
+class LookupsError(TracerError):
     """A look-up did not work, or may not be made; the message is a sentence for a person."""
 
 

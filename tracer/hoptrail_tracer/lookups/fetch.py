@@ -59,8 +59,8 @@ class Fetcher:
         self._gate = gate
         self._timeout_s = timeout_s
         self._test_origins = {_origin(httpx.URL(base)) for base in test_servers}
-        self._client = client or make_client()
-        self._owns_client = client is None
+        self._given_client = client
+        self._made_client: httpx.AsyncClient | None = None
         self._may_connect = may_connect
 
     async def get(self, url: str, accept: str, knows_host: Callable[[str], bool]) -> Page:
@@ -77,8 +77,17 @@ class Fetcher:
 
     async def aclose(self) -> None:
         """Close the client, unless it was given."""
-        if self._owns_client:
-            await self._client.aclose()
+        if self._made_client is not None:
+            await self._made_client.aclose()
+
+    @property
+    def _client(self) -> httpx.AsyncClient:
+        """The client given, or one made at first use: loading the certificates takes 40 ms, and a milter needs none."""
+        if self._given_client is not None:
+            return self._given_client
+        if self._made_client is None:
+            self._made_client = make_client()
+        return self._made_client
 
     async def _get_in_time(self, url: httpx.URL, accept: str) -> Page | httpx.URL:
         """Return what one host answers. The time bounds the whole of it, for a server that sends a byte a second."""

@@ -23,6 +23,7 @@ from hoptrail_tracer.lookups.whois import Whois
 from hoptrail_tracer.lookups.zones import Zone, parse_zones
 from hoptrail_tracer.model import AddressFacts, ContactAnswer, ZoneResult
 from hoptrail_tracer.settings import SiteSettings
+from hoptrail_tracer.sitematch import compile_site
 
 log = logging.getLogger("hoptrail.lookups")
 
@@ -32,7 +33,7 @@ T = TypeVar("T")
 class Lookups:
     """Built once per process, used on one event loop. No method raises for what the network does.
 
-    LookupsError or ValueError at construction: an MMDB file cannot be read, a setting is malformed.
+    At construction LookupsError says that an MMDB file cannot be read, ValueError that a setting is malformed.
     """
 
     def __init__(
@@ -46,9 +47,7 @@ class Lookups:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings = settings or LookupSettings()
-        own = (site or SiteSettings()).networks
-        self._own = parse_networks([text for text in own if not text.startswith("!")])
-        self._not_own = parse_networks([text[1:] for text in own if text.startswith("!")])
+        self._own = compile_site(site or SiteSettings()).trusted
         self._test_networks = parse_networks(settings.test_networks)
         cache = MemoryCache(settings.cache_entries, clock) if cache is None else cache
         self._dns = Dns(settings, cache, resolver)
@@ -74,7 +73,7 @@ class Lookups:
         address = parse_address(ip)
         if address is None:
             return f"{ip[:80]!r} is no address"
-        if within(address, self._own) and not within(address, self._not_own):
+        if self._own.has(str(address), None):
             return f"{address} is one of our own"
         if not is_public(address) and not within(address, self._test_networks):
             return f"{address} is a private or reserved address"
