@@ -115,7 +115,7 @@ def _messages(path: Path, file: BufferedReader) -> Iterator[RawMessage | LeftOut
     file.seek(0)
     unpack = next((unpack for magic, unpack in _UNPACKERS if beginning.startswith(magic)), None)
     content = unpack(file) if unpack else file
-    first = content.read(_LINE_BYTES)
+    first = content.read1(_LINE_BYTES)  # not read: a damaged archive raises for all of it
     content.seek(0)
     kind = _kind(first)
     if kind is None:

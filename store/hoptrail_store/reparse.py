@@ -26,9 +26,9 @@ class Reparsed:
 
 
 def trace_again(record: MessageRecord, site: SiteSettings, history: History | None = None) -> Trace:
-    """Return the trace of a record's raw fields as the present parser sees them."""
+    """Return the trace of a record's raw fields as the present parser sees them, as the store would give it back."""
     fields = [(name.decode("latin-1"), value.decode("utf-8", "surrogateescape")) for name, value in record.fields]
-    return trace(
+    traced = trace(
         [value for name, value in fields if name.lower() == "received"],
         connection=record.connection,
         site=site,
@@ -36,6 +36,7 @@ def trace_again(record: MessageRecord, site: SiteSettings, history: History | No
         history=history,
         now=record.received_at if record.source == "milter" else None,
     )
+    return trail.unpack(trail.pack((), traced))[1]
 
 
 def reparse(
