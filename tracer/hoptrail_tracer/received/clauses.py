@@ -42,6 +42,7 @@ class Clauses(NamedTuple):
     day: str = ""
     clock: str = ""
     zone: str = ""
+    sender_behind: str = ""  # the envelope sender in a comment behind the date
     date_notes: str = ""
 
 
@@ -76,11 +77,11 @@ _USUAL = re.compile(
         (?:\ \(envelope-(?:from|sender)\ <?([^ <>()]*+)>?\)|)
     |)
     (?:\ id\ <?([^ ();<>,]++)>?,?|) (\ ?{COMMENT}{_COMMENTS}|)
-    (?:\ for\ <?([^ ();<>,]++)>?|) (?:\ via\ Frontend\ Transport|) ({_COMMENTS})
+    (?:\ for\ <?([^ ();<>,]++)>?|) (?:\ via\ Frontend\ Transport|\ \(single-drop\)|) ({_COMMENTS})
     \ ?;\ (?:[A-Z][a-z][a-z],\ |)
-    ([0-9][0-9]?\ [A-Z][a-z][a-z]\ (?:19[7-9]|20[0-9]|[0-9])[0-9])\ 
+    ([0-9][0-9]?\ [A-Z][a-z][a-z]\ [0-9]{{2,4}})\ 
     ([0-9][0-9]:[0-9][0-9]:[0-9][0-9](?:\.[0-9]++|))\ ([-+][0-9][0-9]:?[0-9][0-9]|[A-Z]{{1,4}})
-    (?:\ \([A-Za-z0-9]*+\)|) ({_COMMENTS})
+    (?:\ \([A-Za-z0-9]*+\)|) (?:\ \(envelope-from\ <?([^ <>()]*+)>?\)|) ({_COMMENTS})
     """,
     re.VERBOSE,
 )
@@ -96,7 +97,7 @@ def usual(text: str) -> tuple[tuple[str, ...], str | None, datetime] | None:
     if found is None:
         return None
     parts = found.groups("")
-    when = date.usual(*parts[_DAY:-1])
+    when = date.usual(parts[_DAY], parts[_DAY + 1], parts[_DAY + 2])
     written = parts[_BRACKETED] or parts[_BARE] or parts[_BEHIND]
     ip = address.canonical(written) if written else None
     return None if when is None or (written and ip is None) else (parts, ip, when)

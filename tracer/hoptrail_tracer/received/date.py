@@ -19,24 +19,49 @@ def _by_name(table: Mapping[int, str]) -> dict[str, int]:
 # English, and what hosts write whose C library speaks German, Spanish, French, Italian or Portuguese.
 _MONTHS = _by_name(
     {
-        **{1: "jan ene janv gen", 2: "feb fev fév", 3: "mar mrz mär", 4: "apr abr avr", 5: "may mai mag", 6: "jun giu"},
-        **{7: "jul lug", 8: "aug ago aoû", 9: "sep set", 10: "oct okt out ott", 11: "nov", 12: "dec dez dic déc"},
+        1: "jan ene janv gen",
+        2: "feb fev fév",
+        3: "mar mrz mär",
+        4: "apr abr avr",
+        5: "may mai mag",
+        6: "jun giu",
+        7: "jul lug",
+        8: "aug ago aoû",
+        9: "sep set",
+        10: "oct okt out ott",
+        11: "nov",
+        12: "dec dez dic déc",
     }
 )
 # Hours east of Greenwich: the zones of RFC 5322, and what is written in spite of it. Names that stand for several
 # zones (IST: India, Ireland, Israel) are left out and read, like any unknown name, as UTC.
 _ZONES = _by_name(
     {
-        **{0: "UT UTC GMT Z WET", -5: "EST CDT", -4: "EDT", -6: "CST MDT", -7: "MST PDT", -8: "PST AKDT", -9: "AKST"},
-        **{-10: "HST", -3: "BRT ART", -2: "BRST", 1: "CET MET MEZ BST WEST", 2: "CEST MEST MESZ EET SAST", 3: "EEST MSK"},
-        **{4: "MSD", 8: "HKT SGT", 9: "JST KST", 10: "AEST", 11: "AEDT", 12: "NZST", 13: "NZDT"},
+        0: "UT UTC GMT Z WET",
+        -5: "EST CDT",
+        -4: "EDT",
+        -6: "CST MDT",
+        -7: "MST PDT",
+        -8: "PST AKDT",
+        -9: "AKST",
+        -10: "HST",
+        -3: "BRT ART",
+        -2: "BRST",
+        1: "CET MET MEZ BST WEST",
+        2: "CEST MEST MESZ EET SAST",
+        3: "EEST MSK",
+        4: "MSD",
+        8: "HKT SGT",
+        9: "JST KST",
+        10: "AEST",
+        11: "AEDT",
+        12: "NZST",
+        13: "NZDT",
     }
 )
 _ISO_ZONES = {name: f"{hours:+03}:00" for name, hours in _ZONES.items()}
 
-_TIME = (
-    r"(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,](?P<fraction>\d{1,9}))?)?(?: ?(?P<half>[AaPp])[Mm]\b)?"
-)
+_TIME = r"(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,](?P<fraction>\d{1,9}))?)?(?: ?(?P<half>[AaPp])[Mm]\b)?"
 _ZONE = r"(?: ?\(?(?P<zone>(?:GMT|UTC?)?[-+]\d{1,2}:?\d{0,3}\b|[A-Z]{1,4}\b))?"
 _START = r"(?<![^\s;(),\0])(?:[^\W\d_]{2,9}\.?(?: ?, ?| ))?"  # NUL stands where a comment was
 
@@ -88,9 +113,10 @@ def usual(day: str, clock: str, zone: str) -> datetime | None:
 
 @lru_cache(maxsize=4096)
 def _iso_day(day: str) -> str:
-    """`2 Aug 2002` as `2002-08-02`. Raises ValueError where it names no month."""
+    """`2 Aug 2002` as `2002-08-02`. What is no date in there makes none in ISO's form either."""
     number, month, year = day.split()
-    return f"{_year(year):04}-{_month(month) or 0:02}-{int(number):02}"
+    full_year = _year(year)
+    return f"{full_year if full_year >= _FIRST_YEAR else 0:04}-{_month(month) or 0:02}-{int(number):02}"
 
 
 def _compose(parts: Mapping[str, str | None], zone: timezone) -> datetime | None:

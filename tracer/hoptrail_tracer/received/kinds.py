@@ -3,7 +3,6 @@
 import re
 
 from hoptrail_tracer.model import Kind
-from hoptrail_tracer.received.clauses import Clauses
 from hoptrail_tracer.received.names import same_domain
 from hoptrail_tracer.received.peer import Layout
 
@@ -11,22 +10,26 @@ _PICKUP = re.compile(r"\[UNIX|\[local\]|@localhost|\buid \d|from userid|\bmail p
 
 
 def classify(
-    found: Clauses, ip: str | None, layout: Layout, kind: Kind, protocol: str | None
+    kind: Kind, *, ip: str | None, layout: Layout, local: bool, name: str, peer: str, by: str, wrote: str
 ) -> tuple[Kind, str | None]:
-    """The kind of step, and the reason for leaving the line out of the mail's way, None where it belongs there."""
+    """The kind of step, and the reason for leaving the line out of the mail's way, None where it belongs there.
+
+    `kind` is what the protocol says; `local` that the from-clause names a user instead of a host.
+    """
     if kind is Kind.FETCH:
         return kind, "fetched"
-    if not (found.by or found.wrote):
+    if not (by or wrote):
         return kind, "no-by"
     if kind is Kind.SCANNER and (ip is None or layout is Layout.ALONE):
         return kind, "scanner"  # a note about an address that the line below names properly
     if ip is not None:
-        return Kind.INTERNAL if _within_provider(found, layout, protocol) else kind, None
-    if not found.name and not found.peer:
+        within_provider = kind is Kind.HTTP and wrote.endswith(" HTTPS") and _within_provider(name, layout, by)
+        return Kind.INTERNAL if within_provider else kind, None
+    if not name and not peer:
         if kind is Kind.RELAY:
-            kind = Kind.LOCAL if _PICKUP.search(found.wrote) else Kind.INTERNAL
+            kind = Kind.LOCAL if _PICKUP.search(wrote) else Kind.INTERNAL
         return kind, "no-from"
-    if found.pickup or kind is Kind.LOCAL or _PICKUP.search(f"{found.name} {found.peer} {found.wrote}"):
+    if local or kind is Kind.LOCAL or _PICKUP.search(f"{name} {peer} {wrote}"):
         return Kind.LOCAL, "local-pickup"
     return kind, "no-address"
 
@@ -37,10 +40,6 @@ def remark(notes: str) -> tuple[Kind, str]:
     return kind, "qmail-invoked" if notes.startswith("(qmail ") else "remark"
 
 
-def _within_provider(found: Clauses, layout: Layout, protocol: str | None) -> bool:
+def _within_provider(name: str, layout: Layout, by: str) -> bool:
     """Whether HTTPS carried the mail between two hosts of one provider: Microsoft's own transport, no webmail."""
-    return (
-        protocol == "HTTPS"
-        and layout in (Layout.BARE, Layout.BRACKETED)  # noqa: PLR6201 - a set would have to hash both
-        and same_domain(found.name, found.by)
-    )
+    return (layout is Layout.BARE or layout is Layout.BRACKETED) and same_domain(name, by)

@@ -6,8 +6,28 @@ from hoptrail_tracer.received.writer import Custom
 
 # What software writes where it has no name.
 _NO_NAMES = frozenset(
-    "unknown unverified softdnserr dnserr unknown_domain unknown.domain unavailable [unavailable] nodnsquery untrusted none"
-    " no.name.available unassigned unresolved unknown-host unknownhost noname rdns-failed undefined source".split()
+    [
+        "unknown",
+        "unverified",
+        "softdnserr",
+        "dnserr",
+        "unknown_domain",
+        "unknown.domain",
+        "unavailable",
+        "[unavailable]",
+        "nodnsquery",
+        "untrusted",
+        "none",
+        "no.name.available",
+        "unassigned",
+        "unresolved",
+        "unknown-host",
+        "unknownhost",
+        "noname",
+        "rdns-failed",
+        "undefined",
+        "source",
+    ]
 )
 
 

@@ -50,7 +50,12 @@ _AUTH = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 # SpamAssassin's words for the software's way of saying it, kept because rules and people know them.
-_AUTH_NAMES = {"postfix": "Postfix", "critical_path": "CriticalPath", "sendmail": "Sendmail", "communigate": "Communigate"}
+_AUTH_NAMES = {
+    "postfix": "Postfix",
+    "critical_path": "CriticalPath",
+    "sendmail": "Sendmail",
+    "communigate": "Communigate",
+}
 _BESIDE_ADDRESS = re.compile(r"[^\s\[\]]*\s?\[([^\[\]]+)\](?::\d+)?")
 _NOISE = re.compile(
     r"""(?: no\ client\ cert | client\ did\ not | not\ verified | (?:un)?verified | may\ be\ forged | (?:single|multi)-drop | untrusted

@@ -42,21 +42,30 @@ class Peer(NamedTuple):
     notes: str = ""  # comments that speak of something else
 
 
+_NOBODY = Peer()
 _PART = re.compile(rf'{COMMENT}|\[[^\s\[\]()]*\](?::\d+)?|"[^"()]*"|[^\s()\[\]"]+')
 _HELO = re.compile(r"(?:account \S+ )?(?:HELO|EHLO|LHLO)(?: (.*)|$)", re.DOTALL | re.IGNORECASE)
-_HELO_INSIDE = re.compile(r"""\bhelo=(\[[^\]]*\]|[^\s()]*)|["\s,](?:HELO|EHLO)\ ([^\s"()]*)""", re.VERBOSE | re.IGNORECASE)
+_HELO_INSIDE = re.compile(
+    r"""\bhelo=(\[[^\]]*\]|[^\s()]*)|["\s,](?:HELO|EHLO)\ ([^\s"()]*)""", re.VERBOSE | re.IGNORECASE
+)
 _IDENT_INSIDE = re.compile(r"\bident=(\[[^\]]*\]|[^\s()]*)")
 _AUTH_INSIDE = re.compile(r" with (login|plain|cram-md5|digest-md5)\b", re.IGNORECASE)
 _ONE_WORD = re.compile(r"\((?!unverified|unknown)([^\s()\[\]]+)\)", re.IGNORECASE)
 _BRACKETED = re.compile(
-    r"(?:IDENT:)?(?:([^\s\[\]]*)@)?([^\s\[\]@]*) ?\[\[?([^\s\[\]]+)(?: port:(\d+))?\]?(?::(\d+))?(.*)", re.DOTALL | re.IGNORECASE
+    r"(?:IDENT:)?(?:([^\s\[\]]*)@)?([^\s\[\]@]*) ?\[\[?([^\s\[\]]+)(?: port:(\d+))?\]?(?::(\d+))?(.*)",
+    re.DOTALL | re.IGNORECASE,
 )
-_BARE = re.compile(r"\s?(?:([^\s\[\]]*)@)?((?:IPv6:)?[/\dA-Fa-f:.]{2,}(?:%[^\s\[\]]*)?)(?=[\s,]|$)(.*)", re.DOTALL | re.IGNORECASE)
+_BARE = re.compile(
+    r"\s?(?:([^\s\[\]]*)@)?((?:IPv6:)?[/\dA-Fa-f:.]{2,}(?:%[^\s\[\]]*)?)(?=[\s,]|$)(.*)", re.DOTALL | re.IGNORECASE
+)
 
 
 def read(name: str, peer: str) -> Peer:
     """What the from-clause `name` `peer` says."""
-    return _Reader().read(name, peer)
+    if peer:
+        return _Reader().read(name, peer)
+    found = address.endpoint(name)
+    return Peer(Layout.ALONE, *found) if found else _NOBODY
 
 
 class _Reader:

@@ -20,7 +20,14 @@ _BY_ADDRESS = re.compile(r"([^\[\]]*)\[([^\[\]]*)\]")
 
 # The word that opens a clause. `via` gives way to `with`; a second `from` (XMail) names the envelope sender.
 _OPENS = {
-    **{"by": "by", "with": "with", "via": "via", "id": "id", "id:": "id", "for": "for", "from": "sender", "tls": "tls"},
+    "by": "by",
+    "with": "with",
+    "via": "via",
+    "id": "id",
+    "id:": "id",
+    "for": "for",
+    "from": "sender",
+    "tls": "tls",
     **dict.fromkeys(("envelope-from", "envelope-from:", "envelope-sender", "smtpmailfrom", "return-path:"), "sender"),
 }
 _CLAUSES = ("by", "with", "via", "id", "for", "sender", "tls", "")
@@ -112,7 +119,7 @@ def _comments(text: str) -> dict[int, int]:
 
 def _dated(text: str, comments: dict[int, int]) -> date.Dated | None:
     """The date outside of comments: after the last semicolon, else the first one anywhere."""
-    parts = []
+    parts: list[str] = []
     at = 0
     for start, end in comments.items():
         parts += (text[at:start], "\0" * (end - start))  # places stay the same

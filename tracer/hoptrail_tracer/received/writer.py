@@ -51,8 +51,16 @@ _PRODUCT = re.compile(
 _AUTHENTICATED = re.compile(r"(?:ES|L|UTF8S|UTF8L)MTPS?A|ASMTP|HTTP[US]?", re.IGNORECASE)
 
 _KINDS = (
-    (Kind.FETCH, re.compile(r"POP3?\b|IMAP|KPOP|ETRN|ODMR", re.IGNORECASE), re.compile(r"fetchmail|getmail|mpop", re.IGNORECASE)),
-    (Kind.SCANNER, re.compile(r"qmail-scanner|.*(?:scanned|SpamAssassin)", re.IGNORECASE), re.compile(r".*(?:amavis|SpamAssassin|AVG SMTP|MIMEDefang)", re.IGNORECASE)),
+    (
+        Kind.FETCH,
+        re.compile(r"POP3?\b|IMAP|KPOP|ETRN|ODMR", re.IGNORECASE),
+        re.compile(r"fetchmail|getmail|mpop", re.IGNORECASE),
+    ),
+    (
+        Kind.SCANNER,
+        re.compile(r"qmail-scanner|.*(?:scanned|SpamAssassin)", re.IGNORECASE),
+        re.compile(r".*(?:amavis|SpamAssassin|AVG SMTP|MIMEDefang)", re.IGNORECASE),
+    ),
     (Kind.MAPI, re.compile(r"mapi$", re.IGNORECASE), None),
     (Kind.HTTP, re.compile(r"HTTP|DAV|XIMSS|WebMail", re.IGNORECASE), None),
     (Kind.LOCAL, re.compile(r"local\b|stdin|spool|bsmtp|uucp|batch", re.IGNORECASE), None),
@@ -96,7 +104,9 @@ def _read(text: str) -> Writer:
     kind = _kind(protocol or "", software or "")
     if protocol and _AUTHENTICATED.fullmatch(protocol):
         auth = protocol
-    return Writer(software, protocol, tls, auth, sender, by_ip, kind, _custom(kind, software or "") if text else Custom.SILENT)
+    return Writer(
+        software, protocol, tls, auth, sender, by_ip, kind, _custom(kind, software or "") if text else Custom.SILENT
+    )
 
 
 def _protocol(phrase: str) -> tuple[str | None, str | None, str | None]:
