@@ -153,9 +153,10 @@ def _typed(wanted: Any, value: object) -> object:  # noqa: ANN401 - an annotatio
         if isinstance(value, list) and all(isinstance(one, str) for one in value):
             return tuple(value)
         raise ValueError(f'write a list of strings, ["..."], not {value!r}')
-    if wanted is float and isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-        return float(value)
-    if wanted in _KINDS and type(value) is wanted:  # not isinstance: a bool is an int
+    if wanted is float:
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+            return float(value)
+    elif type(value) is wanted:  # not isinstance: a bool is an int
         return value
     raise ValueError(f"write {_KINDS[wanted]}, not {value!r}")
 
