@@ -21,6 +21,7 @@ from hoptrail_tracer.model import AddressFacts
 DraftState = Literal["draft", "approved", "dismissed"]
 _FACTS: Final = TypeAdapter(AddressFacts)
 _REPORT: Final = TypeAdapter(Report)
+_DRAFTS: Final = "SELECT abuse_draft.*, campaign FROM abuse_draft JOIN abuse_case ON abuse_case.id = case_id"
 _Row = Mapping[str, Any]
 
 
@@ -30,6 +31,7 @@ class Draft:
 
     id: str
     case_id: str
+    campaign: str
     day: date
     form: str
     state: DraftState
@@ -142,8 +144,7 @@ def counts(db: Database, day: date) -> dict[str, int]:
 def drafts(db: Database, *, day: date | None = None, state: str | None = None) -> list[Draft]:
     """The drafts of a day, or of all days, newest day first and those about most messages before others."""
     rows = db.query(
-        "SELECT abuse_draft.* FROM abuse_draft JOIN abuse_case ON abuse_case.id = case_id"
-        " WHERE (:day IS NULL OR abuse_draft.day = :day) AND (:state IS NULL OR abuse_draft.state = :state)"
+        f"{_DRAFTS} WHERE (:day IS NULL OR abuse_draft.day = :day) AND (:state IS NULL OR abuse_draft.state = :state)"
         " ORDER BY abuse_draft.day DESC, messages DESC, abuse_draft.id",
         {"day": str(day) if day else None, "state": state},
     )
@@ -152,7 +153,7 @@ def drafts(db: Database, *, day: date | None = None, state: str | None = None) -
 
 def draft(db: Database, beginning: str) -> Draft:
     """The one draft whose id begins so; raises UnknownDraftError."""
-    rows = list(db.query("SELECT * FROM abuse_draft WHERE substr(id, 1, ?) = ?", (len(beginning), beginning)))
+    rows = list(db.query(f"{_DRAFTS} WHERE substr(abuse_draft.id, 1, ?) = ?", (len(beginning), beginning)))
     if len(rows) != 1:
         raise UnknownDraftError(f"{beginning}: {len(rows) or 'no'} drafts have an id that begins so")
     return _draft(rows[0])
@@ -164,6 +165,7 @@ def _draft(row: _Row) -> Draft:
     return Draft(
         id=row["id"],
         case_id=row["case_id"],
+        campaign=row["campaign"],
         day=date.fromisoformat(row["day"]),
         form=row["form"],
         state=cast("DraftState", row["state"]),

@@ -9,13 +9,14 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Final
 
 from hoptrail_reports.abuse.settings import AbuseSettings
 from hoptrail_store.records import MessageRecord
 from hoptrail_tracer.addresses import Scope, scope
 from hoptrail_tracer.model import AddressFacts, Hop, Trust
-from hoptrail_tracer.names import canonical, same_owner
+from hoptrail_tracer.names import canonical, same_host, same_owner
 from hoptrail_tracer.settings import SiteSettings
 from hoptrail_tracer.sitematch import HostList, Site, compile_site, host_list
 
@@ -100,10 +101,31 @@ def _about_evidence(record: MessageRecord) -> Iterator[Objection]:
         yield Objection("no-line", f"no line of the trace names {origin.ip}")
     if any(hop.trust not in BELIEVED for hop in way):
         yield Objection("broken-chain", f"a line above the one that names {origin.ip} is not believed")
+    stranger = next((older for newer, older in pairwise(way) if not _wrote(newer, older)), None)
+    if stranger:
+        yield Objection(
+            "not-the-relay", f"the line of {stranger.received.by} was not written by the host that handed it over"
+        )
+    if record.connection and scope(record.connection.ip) is Scope.LOOPBACK:
+        yield Objection("local", "a program on this host handed it in: what stands below is that program's word")
     if trace.inferred and way[-1].trust is not Trust.OBSERVED:
         yield Objection("inferred", "which relays are this site's own was inferred, not declared: see [site] networks")
     if way[-1].received.auth or (record.connection and record.connection.auth):
         yield Objection("own-user", "the client had authenticated: it is one of the site's own users")
+
+
+def _wrote(newer: Hop, older: Hop) -> bool:
+    """Whether the host that handed over in `newer` is the one that says in `older` to have received.
+
+    A declared forwarder that adds no line of its own would lend its credit to whatever stands on top; SpamCop's chain
+    test asks the same.
+    """
+    relay, line = newer.received, older.received
+    if relay.ip is None or line.by is None:
+        return False
+    if scope(relay.ip) is Scope.LOOPBACK:  # a filter beside the server that wrote both lines
+        return same_host(line.by, relay.by)
+    return relay.ip in (line.by, line.by_ip) or any(same_owner(line.by, name) for name in (relay.rdns, relay.helo))
 
 
 def _names(record: MessageRecord, facts: AddressFacts | None) -> frozenset[str]:

@@ -85,6 +85,14 @@ def test_line_below_one_that_is_not_believed_accuses_nobody():
     assert code(replace(record, trace=replace(record.trace, hops=(above, below), origin=origin))) == "broken-chain"
 
 
+@pytest.mark.parametrize("relay", ["11.0.0.9", "11.0.2.9"])
+def test_line_on_top_that_the_declared_relay_did_not_write_accuses_nobody(relay):
+    lines = ("from a (b.example [12.3.4.5]) by mail.bank.example with SMTP id 1; Fri, 20 Nov 2026 11:59:00 +0000",)
+    record = spam(relay, rdns="out.relays.example.net", received=lines)
+    assert record.trace.origin.ip == "12.3.4.5"
+    assert code(record) == "not-the-relay"
+
+
 def test_relays_that_were_only_inferred_accuse_nobody():
     record = spam()
     hop = replace(record.trace.hops[0], trust=Trust.TRUSTED)
