@@ -16,6 +16,9 @@ EXPECTED_UNSCORED = frozenset({"authenticated", "trusted", "size"})
 SHARE_TO_NAME = 0.01
 """A relay with less of the day's mail is in the tables, not among the sentences."""
 
+MESSAGES_TO_NAME = 10
+"""Nor has one with fewer messages, however little mail the day had."""
+
 REFUSED_SHARE = 0.3
 HARVEST_REFUSED = 20
 """Fewer refused recipients from one network are typing errors and old lists, not harvesting."""
@@ -109,7 +112,7 @@ def _relays(report: DayReport) -> Iterator[Notice]:
     for relay, stats in sorted(relays.relays.items(), key=lambda item: (-item[1].reach.skewed, item[0]))[:EACH_KIND]:
         if relays.standing[relay] is Standing.OURS and stats.reach.skewed >= max(SKEW_LEAST, stats.reach.n):
             yield Notice("look", f"The clock of {shown(relay)} runs ahead of ours.", relay=relay)
-    busy = [name for name in report.new_relays if relays.share(relays.relays[name].messages) >= SHARE_TO_NAME]
+    busy = [name for name in report.new_relays if _is_busy(relays.relays[name].messages, relays.messages)]
     for name in busy[:EACH_KIND] if report.new_since else ():
         messages = relays.relays[name].messages
         brought = f"{counted(messages, 'message')}, {percent(relays.share(messages))} of all"
@@ -119,8 +122,9 @@ def _relays(report: DayReport) -> Iterator[Notice]:
 def _gone_and_slow(report: DayReport) -> Iterator[Notice]:
     if report.changes is None:
         return
-    before = {name: share for name, share in report.gone.items() if share >= SHARE_TO_NAME}
-    for name, share in list(before.items())[:EACH_KIND]:
+    total = report.day_before["map"]["messages"] if report.day_before else 0
+    busy = [(name, share) for name, share in report.gone.items() if _is_busy(round(share * total), total)]
+    for name, share in busy[:EACH_KIND]:
         yield Notice(
             "look", f"{shown(name)} carried {percent(share)} of the mail the day before, and none on this day."
         )
@@ -133,6 +137,10 @@ def _gone_and_slow(report: DayReport) -> Iterator[Notice]:
             f"now {duration(shift.after_s)}.",
             relay=target,
         )
+
+
+def _is_busy(messages: int, total: int) -> bool:
+    return messages >= max(MESSAGES_TO_NAME, total * SHARE_TO_NAME)
 
 
 def _drafts(report: DayReport) -> Iterator[Notice]:

@@ -121,13 +121,13 @@ class _Job:
     def run(self) -> Night:
         self._attempt(MAP_STEP, self._map_step)
         self._attempt("abuse drafts", self._drafts_step)
-        self._attempt("old records", self._retention_step)
         host = self.settings.site.hostname or socket.getfqdn()
         report = replace(
             gather(self.reader, host, self.day, self.traffic, self.settings.reports),
             drafts=self.drafts,
         )
         self._attempt("map into the store", lambda: self._keep_step(report))
+        self._attempt("old records", self._retention_step)
         report = replace(report, steps=tuple(self.steps))
         place = self._attempt("pages", lambda: self._pages_step(report))
         return Night(replace(report, steps=tuple(self.steps)), self.folder.path / str(self.day) if place else None)

@@ -67,7 +67,7 @@ def _drafts(report: DayReport) -> Iterator[str]:
 
 def _against(report: DayReport, key: str, now: int) -> str:
     then = report.day_before[key] if report.day_before else 0
-    return f"   {(now - then) / then:+.0%} to the day before" if then else ""
+    return f"   {(now - then) / then:+.0%} on the day before" if then else ""
 
 
 def _of(share: float | None, of_what: str) -> str:

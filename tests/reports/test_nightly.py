@@ -159,20 +159,15 @@ def test_a_job_that_is_killed_leaves_the_last_report_and_the_next_run_is_whole(n
 
 def test_the_day_before_and_new_relays_are_compared(night):
     nightly(night)
-    fill(
-        night,
-        [
-            message("gw0.example.net", at=NOON + timedelta(days=1)),
-            message("fresh.example", at=NOON + timedelta(days=1)),
-        ],
-    )
+    fill(night, [message(name, at=NOON + timedelta(days=1)) for name in ("gw0.example.net", *["fresh.example"] * 10)])
     done = nightly(night, DAY + timedelta(days=1), now=MORNING_AFTER + timedelta(days=1))
     assert done.report.new_relays == ("fresh.example",)
     assert set(done.report.gone) == {"gw1.example.net", "gw2.example.net", "gw3.example.net"}
     assert done.report.day_before["messages"] == 40
     page = (done.place / "index.html").read_text()
     assert "../2026-11-20/index.html" in page
-    assert "fresh.example is new" in page
+    assert "fresh.example is new and brought 10 messages" in page
+    assert "gw1.example.net carried 25% of the mail the day before" in page
 
 
 def test_old_pages_and_maps_are_deleted(night):

@@ -108,7 +108,7 @@ def _delta(now: int, then: int, label: str) -> str:
         return f"as {label}"
     if not then:
         return f"none {label}"
-    return f"{(now - then) / then:+.0%} to {label}" if abs(now - then) < 10 * then else f"{then:,} {label}"
+    return f"{(now - then) / then:+.0%} on {label}" if abs(now - then) < 10 * then else f"{then:,} {label}"
 
 
 def _share(share: float | None) -> str:

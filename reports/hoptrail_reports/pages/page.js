@@ -1,5 +1,7 @@
 "use strict";
-// Two comforts, no more: the lines of the box under the pointer stand out, and tables can be filtered.
+// Comforts, no more: our own hosts are in view where the map scrolls, the lines of the box under the pointer stand out,
+// and tables can be filtered.
+for (const frame of document.querySelectorAll(".scroll")) frame.scrollLeft = (frame.scrollWidth - frame.clientWidth) / 2;
 for (const map of document.querySelectorAll(".map")) {
   const lines = [...map.querySelectorAll(".line")];
   const pick = (box) => {

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import erfc, log2, sqrt
+from math import erfc, fsum, log2, sqrt
 
 from hoptrail_reports.topology.delays import DelayStats
 from hoptrail_reports.topology.graph import Edge, RelayMap
@@ -72,11 +72,11 @@ def compare(before: RelayMap, after: RelayMap) -> Comparison:
 
 def jensen_shannon(left: Mapping[Pair, float], right: Mapping[Pair, float]) -> float:
     """The Jensen-Shannon distance of two distributions, to base 2: 0 for the same, 1 for disjoint ones."""
-    divergence = 0.0
+    parts = []
     for key in left.keys() | right.keys():
         p, q = left.get(key, 0.0), right.get(key, 0.0)
-        middle = (p + q) / 2
-        divergence += sum(share * log2(share / middle) for share in (p, q) if share > 0) / 2
+        parts += [share * log2(2 * share / (p + q)) / 2 for share in (p, q) if share > 0]
+    divergence = fsum(parts)  # the same in any order
     return sqrt(min(1.0, max(0.0, divergence)))
 
 

@@ -1,6 +1,6 @@
 """A map of thousands of relays folded until it fits a page: each relay is on it, by name or inside a node for many."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -23,7 +23,7 @@ class Node:
     row: int
     relays: tuple[str, ...]  # busiest first
     messages: int
-    standing: Standing
+    standing: Standing  # of most of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Folded:
 
 
 def fold(relays: RelayMap, *, servers: int = 10, domains: int = 4, thresholds: Thresholds | None = None) -> Folded:
-    """The map with, in each row, the busiest `servers` by name, then the busiest `domains`, then all others as one."""
+    """The map with in each row some `servers` by name, our own first, then the busiest `domains`, then all others."""
     by_row: defaultdict[int, list[str]] = defaultdict(list)
     for relay, row in relays.rows.items():
         by_row[row].append(relay)
@@ -63,11 +63,13 @@ def fold(relays: RelayMap, *, servers: int = 10, domains: int = 4, thresholds: T
         for (source, target), edges in bundles.items()
         if source is not target or any(edge.colour is Colour.GREEN for edge in edges)
     )
-    return Folded(rows, tuple(sorted(lines, key=lambda line: (line.traversals, line.source.name, line.target.name))))
+    return Folded(rows, tuple(sorted(lines, key=lambda line: (line.traversals, line.source.key, line.target.key))))
 
 
 def _fold_row(relays: RelayMap, row: int, names: Iterable[str], servers: int, domains: int) -> tuple[Node, ...]:
-    ordered = sorted(names, key=lambda name: (-relays.relays[name].messages, name))
+    ordered = sorted(
+        names, key=lambda name: (relays.standing[name] is not Standing.OURS, -relays.relays[name].messages, name)
+    )
     groups: list[tuple[str, NodeKind, list[str]]] = [(name, "relay", [name]) for name in ordered[:servers]]
     by_owner: defaultdict[str, list[str]] = defaultdict(list)
     for name in ordered[servers:]:
@@ -86,10 +88,9 @@ def _node(relays: RelayMap, row: int, index: int, group: tuple[str, NodeKind, Se
     name, kind, members = group
     if len(members) == 1:
         name, kind = members[0], "relay"
-    known = {relays.standing[member] for member in members}
-    best = next(standing for standing in Standing if standing in known)
+    [(standing, _)] = Counter(relays.standing[member] for member in members).most_common(1)
     messages = sum(relays.relays[member].messages for member in members)
-    return Node(f"r{row}n{index}", name, kind, row, tuple(members), messages, best)
+    return Node(f"r{row}n{index}", name, kind, row, tuple(members), messages, standing)
 
 
 def _line(source: Node, target: Node, edges: Sequence[Edge], total: int, thresholds: Thresholds) -> Line:

@@ -77,7 +77,8 @@ def relay_map(
     first_rows = {relay: stats.row for relay, stats in traffic.relays.items()}
     if roots is None:
         roots = [relay for relay, row in first_rows.items() if row == 0]
-    rows = prune_and_lower(first_rows, followers, roots)
+    found = prune_and_lower(first_rows, followers, roots)
+    rows = {relay: found[relay] for relay in traffic.relays if relay in found}
     edges = {
         pair: _edge(pair, use, traffic.messages, thresholds)
         for pair, use in uses.items()

@@ -19,7 +19,11 @@ from hoptrail_reports.topology.layout import BOX_HEIGHT, MARGIN_LEFT, Box, Layou
 NAMESPACE = "http://www.w3.org/2000/svg"
 
 CHAR_WIDTH = 6.1
-"""Of the label font, in user units: text is cut by this, since SVG does not cut it."""
+BOLD_WIDTH = 6.9
+"""Of a letter of the labels, in user units: text is cut by this, since SVG does not cut it."""
+
+SQUEEZE = 1.3
+"""A label too long by less than this is set closer rather than cut: an address is worth nothing without its middle."""
 
 TOOLTIP_RELAYS = 12
 """As many members of a folded node its tooltip names; the page's table has the others."""
@@ -75,7 +79,7 @@ def _description(relays: RelayMap, drawing: Folded) -> str:
 
 def _markers() -> str:
     heads = "".join(
-        f'<marker id="head-{colour}" viewBox="0 0 8 8" refX="7.4" refY="4" markerWidth="12" markerHeight="12" '
+        f'<marker id="head-{colour}" viewBox="0 0 8 8" refX="7.4" refY="4" markerWidth="10" markerHeight="10" '
         f'markerUnits="userSpaceOnUse" orient="auto"><path class="head {colour}" d="M0 0.6 7.4 4 0 7.4z"/></marker>'
         for colour in Colour
     )
@@ -140,7 +144,7 @@ def _line_tooltip(relays: RelayMap, line: Line) -> str:
 
 def _box(relays: RelayMap, box: Box, link_to: LinkTo, new: Collection[str]) -> str:
     node = box.node
-    left, room = box.x - box.width / 2, int((box.width - 12) / CHAR_WIDTH)
+    left = box.x - box.width / 2
     head, tail = _labels(node)
     count = f"{node.messages:,} · {percent(relays.share(node.messages))}"
     classes = f"box {node.kind} {node.standing}"
@@ -154,14 +158,21 @@ def _box(relays: RelayMap, box: Box, link_to: LinkTo, new: Collection[str]) -> s
     inside = (
         f"<title>{_text(_box_tooltip(relays, node))}</title>{behind}"
         f'<rect x="{left:.1f}" y="{box.top:.1f}" width="{box.width:.1f}" height="{BOX_HEIGHT}" rx="6"/>'
-        f'<text class="name" x="{box.x:.1f}" y="{box.y - 9:.1f}">{_text(shortened(head, room))}</text>'
-        f'<text class="dim" x="{box.x:.1f}" y="{box.y + 4:.1f}">{_text(shortened(tail, room))}</text>'
+        f"{_label(box, 'name', -9, head, BOLD_WIDTH)}{_label(box, 'dim', 4, tail, CHAR_WIDTH)}"
         f'<text class="count" x="{box.x:.1f}" y="{box.y + 18:.1f}">{_text(count)}</text>{badge}'
     )
     target = link_to(node.name) if node.kind == "relay" else None
     if target is None:
         return f'<g class="{classes}" id="{node.key}" tabindex="0">{inside}</g>'
     return f'<a class="{classes}" id="{node.key}" href="{escape(target)}">{inside}</a>'
+
+
+def _label(box: Box, kind: str, dy: int, text: str, char_width: float) -> str:
+    room = box.width - 10
+    needed = len(text) * char_width
+    fitted = f' textLength="{room:.1f}" lengthAdjust="spacingAndGlyphs"' if room < needed <= room * SQUEEZE else ""
+    shortest = text if needed <= room * SQUEEZE else shortened(text, int(room / char_width))
+    return f'<text class="{kind}" x="{box.x:.1f}" y="{box.y + dy:.1f}"{fitted}>{_text(shortest)}</text>'
 
 
 def _badge(new: int, node: Node, right: float, top: float) -> str:
