@@ -4,7 +4,6 @@ import os
 import pickle
 import signal
 import smtplib
-import socket
 import sqlite3
 import sys
 from collections.abc import Iterator, Mapping
@@ -46,6 +45,13 @@ class Daemon:
 
     def status(self) -> dict:
         return fetch(parse_endpoint(self.settings.milter.status))
+
+    def answers(self) -> bool:
+        try:
+            self.status()
+        except OSError:
+            return False
+        return True
 
     def counter(self, name: str) -> int:
         return self.status()["counters"][name]
@@ -100,17 +106,11 @@ def running_daemon(**sections: Mapping[str, object]) -> Iterator[Daemon]:
         service = Service([sys.executable, "-c", RUN, folder / "settings"], log=folder / "daemon.log")
         daemon = Daemon(folder, settings, service)
         try:
-            service.wait_until(lambda: "ready" in daemon.log() and _listens(settings), "the milter")
+            service.wait_until(daemon.answers, "the milter")
             yield daemon
         finally:
             service.stop()
         assert "Traceback" not in daemon.log(), daemon.log()
-
-
-def _listens(settings: DaemonSettings) -> bool:
-    where = parse_endpoint(settings.milter.socket)
-    with socket.socket(socket.AF_UNIX if where.kind == "unix" else socket.AF_INET) as probe:
-        return probe.connect_ex(where.path or (where.host, where.port)) == 0
 
 
 @dataclass(frozen=True)
