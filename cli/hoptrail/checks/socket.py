@@ -6,6 +6,7 @@ import socket
 import stat
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -140,9 +141,10 @@ def _negotiate(endpoint: Endpoint) -> None:
     with _connect(endpoint) as connection:
         connection.settimeout(_ANSWER_WAIT_S)
         connection.sendall(_NEGOTIATE)
-        if connection.recv(5)[4:] != b"O":
+        if connection.recv(5, socket.MSG_WAITALL)[4:] != b"O":
             raise OSError("it does not speak the milter protocol")
-        connection.sendall(_QUIT)
+        with suppress(OSError):  # mere politeness
+            connection.sendall(_QUIT)
 
 
 def _connect(endpoint: Endpoint) -> socket.socket:

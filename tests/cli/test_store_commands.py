@@ -1,0 +1,192 @@
+"""import, show, status and reparse, from mailbox to terminal."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hoptrail_store.settings import StoreSettings
+from hoptrail_store.store import Store
+from store.samples import record_maker
+
+HOPTRAIL = Path(sys.executable).with_name("hoptrail")
+
+MAIL = """From sender@example.net Thu Aug 22 11:16:59 2002
+Received: from a.example.net (a.example.net [203.0.113.7])
+\tby mx.example.org (Postfix) with ESMTP id A1BCDEF012
+\tfor <u@example.org>; Thu, 22 Aug 2002 11:15:59 -0400
+From: sender@example.net
+Message-ID: <one@example.net>
+Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?= \x1b[31m
+
+Hello
+
+From sender@example.net Thu Aug 22 11:16:59 2002
+From: sender@example.net
+Date: Thu, 22 Aug 2002 11:15:59 -0400
+
+Hello
+
+"""
+
+
+@pytest.fixture
+def config(tmp_path) -> Path:
+    path = tmp_path / "hoptrail.toml"
+    path.write_text(f'[store]\npath = "{tmp_path}/store.sqlite"\n[milter]\nstatus = "unix:{tmp_path}/status.sock"\n')
+    return path
+
+
+@pytest.fixture
+def mailbox(tmp_path) -> Path:
+    path = tmp_path / "mailbox"
+    path.write_text(MAIL)
+    return path
+
+
+def test_import_says_what_it_did_and_does_it_once(hoptrail, config, mailbox, tmp_path):
+    first = hoptrail("import", "--config", config, mailbox)
+    assert (first.code, first.err) == (0, "")
+    assert first.out == f"2 messages imported into {tmp_path}/store.sqlite\n"
+    second = hoptrail("import", "--config", config, mailbox)
+    assert (second.code, second.out) == (0, f"0 messages imported into {tmp_path}/store.sqlite, 2 known already\n")
+
+
+def test_import_names_what_it_left_out_and_imports_the_rest(hoptrail, config, mailbox, tmp_path):
+    (tmp_path / "picture.png").write_bytes(b"\x89PNG")
+    done = hoptrail("import", "--config", config, tmp_path / "picture.png", mailbox, tmp_path / "absent")
+    assert done.code == 1
+    assert done.err.splitlines() == [
+        f"hoptrail: {tmp_path}/picture.png: no mail",
+        f"hoptrail: {tmp_path}/absent: does not exist",
+    ]
+    assert done.out.startswith("2 messages imported")
+    assert done.out.endswith("2 files left out\n")
+
+
+def test_import_names_no_more_files_than_a_person_reads(hoptrail, config, tmp_path):
+    (tmp_path / "folder").mkdir()
+    for number in range(30):
+        (tmp_path / f"folder/{number}").write_text("no mail")
+    done = hoptrail("import", "--config", config, tmp_path / "folder")
+    assert len(done.err.splitlines()) == 21
+    assert "and 10 more" in done.err
+
+
+def test_import_writes_json(hoptrail, config, mailbox):
+    done = hoptrail("import", "--config", config, "--json", mailbox, "/absent")
+    assert json.loads(done.out) == {
+        "imported": 2,
+        "known": 0,
+        "files": 1,
+        "left_out": [{"path": "/absent", "reason": "does not exist"}],
+    }
+
+
+def test_import_into_another_store(hoptrail, config, mailbox, tmp_path):
+    hoptrail("import", "--config", config, "--store", tmp_path / "other.sqlite", mailbox)
+    assert (tmp_path / "other.sqlite").exists()
+    assert not (tmp_path / "store.sqlite").exists()
+
+
+def test_import_refuses_a_network_that_is_none(hoptrail, config, mailbox):
+    done = hoptrail("import", "--config", config, "--trusted", "192.0.2.0/99", mailbox)
+    assert done.code == 2
+    assert "--trusted" in done.err
+
+
+def test_import_draws_a_bar_on_a_terminal_only(config, mailbox):
+    ours, theirs = pty.openpty()
+    done = subprocess.run(
+        [HOPTRAIL, "import", "--config", config, mailbox],
+        check=True,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm"},
+    )
+    os.close(theirs)
+    drawn = os.read(ours, 100_000)
+    os.close(ours)
+    assert b"\x1b[" in drawn
+    assert b"2 messages imported" in done.stdout
+
+
+def test_import_that_is_interrupted_says_so_and_keeps_what_is_done(hoptrail, config, mailbox, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hoptrail_store.importer.record_of", interrupt)
+    done = hoptrail("import", "--config", config, mailbox)
+    assert (done.code, done.err) == (130, "hoptrail: stopped\n")
+
+
+def test_show_prints_a_message_by_its_message_id(hoptrail, config, mailbox):
+    hoptrail("import", "--config", config, mailbox)
+    done = hoptrail("show", "--config", config, "one@example.net")
+    assert done.code == 0
+    assert "Grüße" in done.out
+    assert "203.0.113.7" in done.out
+    assert "\x1b[31m" not in done.out
+
+
+def test_show_prints_all_that_is_known(hoptrail, config, tmp_path):
+    record = record_maker()(7)
+    with Store.open(StoreSettings(path=f"{tmp_path}/store.sqlite")) as store:
+        store.put([record])
+    done = hoptrail("show", "--config", config, "queue7")
+    for expected in (
+        record.id,
+        "7.5 of 5.0, spam: BAYES_99",
+        "AS64500 EXAMPLE-NET",
+        "bl.example.net=listed",
+        "30 bytes",
+    ):
+        assert expected in done.out
+    document = json.loads(hoptrail("show", "--config", config, "--json", record.id).out)
+    assert (document["id"], document["queue_id"], document["evidence_bytes"]) == (record.id, "queue7", 30)
+    assert document["facts"]["zones"][0]["verdict"] == "listed"
+    assert document["trace"]["origin"]["ip"] == "203.0.113.1"
+
+
+def test_show_writes_the_message_itself(hoptrail, config, tmp_path):
+    with Store.open(StoreSettings(path=f"{tmp_path}/store.sqlite")) as store:
+        store.put([record_maker()(1), record_maker()(2, evidence=None)])
+    assert hoptrail("show", "--config", config, "--raw", "queue1").out == "Subject: Nothing new\r\n\r\nBuy.\r\n"
+    done = hoptrail("show", "--config", config, "--raw", "queue2")
+    assert (done.code, done.out) == (1, "")
+    assert "not kept whole" in done.err
+
+
+def test_show_of_an_unknown_message_fails(hoptrail, config, mailbox):
+    hoptrail("import", "--config", config, mailbox)
+    done = hoptrail("show", "--config", config, "nobody")
+    assert (done.code, done.out) == (1, "")
+    assert "nobody: no such message" in done.err
+
+
+def test_status_sums_up_the_store(hoptrail, config, mailbox):
+    hoptrail("import", "--config", config, mailbox)
+    done = hoptrail("status", "--config", config)
+    assert done.code == 0
+    assert "2002-08-22 15:15 to 2002-08-22 15:15 UTC" in done.out
+    assert "not running" in done.out
+    document = json.loads(hoptrail("status", "--config", config, "--json").out)
+    assert document["store"]["messages"] == 2
+    assert document["milter"] is None
+
+
+def test_status_of_an_empty_store(hoptrail, config, tmp_path):
+    Store.open(StoreSettings(path=f"{tmp_path}/store.sqlite")).close()
+    done = hoptrail("status", "--config", config)
+    assert done.code == 0
+
+
+def test_reparse_says_how_much_differs(hoptrail, config, mailbox):
+    hoptrail("import", "--config", config, mailbox)
+    assert hoptrail("reparse", "--config", config).out == "2 messages traced again, 0 differ, 0 in their origin\n"
+    config.write_text(config.read_text() + '[site]\nnetworks = ["203.0.113.0/24"]\n')
+    assert hoptrail("reparse", "--config", config).out.startswith("2 messages traced again, 2 differ")
