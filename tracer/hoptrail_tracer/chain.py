@@ -17,7 +17,7 @@ from hoptrail_tracer.received import parse
 from hoptrail_tracer.received.address import canonical
 from hoptrail_tracer.rules import Rule
 from hoptrail_tracer.settings import SiteSettings
-from hoptrail_tracer.sitematch import Site, compile_site
+from hoptrail_tracer.sitematch import compile_site
 from hoptrail_tracer.trust import Walk, walk
 
 _UNDECLARED = SiteSettings()
@@ -52,7 +52,12 @@ def trace(
     if connection is not None and not own:
         hops[0] = _confirmed(hops[0], connection)
     walked = walk(hops, declared, observed=connection is not None)
-    found = _believed_evidence(fields, walked, len(hops), first_line, declared)
+    found = evidence.read_believed(
+        fields,
+        received,
+        lines_believed=walked.believed - first_line,
+        whole=walked.end is None and declared.declared,
+    )
     synthetic = _synthetic(found, walked, hops)
     trusts, anomalies, reasons = judgement.judge(
         hops, walked, declared, values=received, first_line=first_line, history=history, now=now
@@ -127,19 +132,6 @@ def _delays(hops: Sequence[Received]) -> list[float | None]:
         older = hop.date or older
     delays.reverse()
     return delays
-
-
-def _believed_evidence(
-    fields: Sequence[tuple[str, str]], walked: Walk, hops: int, first_line: int, site: Site
-) -> tuple[Evidence, ...]:
-    if not fields:
-        return ()
-    return evidence.believed(
-        evidence.read(fields),
-        lines=hops - first_line,
-        lines_believed=walked.believed - first_line,
-        whole=walked.end is None and site.declared,
-    )
 
 
 def _synthetic(found: Sequence[Evidence], walked: Walk, hops: Sequence[Received]) -> tuple[Rule, Evidence] | None:

@@ -74,9 +74,18 @@ def read(fields: Sequence[tuple[str, str]]) -> tuple[Evidence, ...]:
     return tuple(found)
 
 
-def believed(evidence: Sequence[Evidence], *, lines: int, lines_believed: int, whole: bool) -> tuple[Evidence, ...]:
-    """What hosts that are believed added. `whole`: all `lines` and the last client, a declared host, are believed."""
-    return tuple(found for found in evidence if whole or found.above < min(lines_believed, lines))
+def read_believed(
+    fields: Sequence[tuple[str, str]], received: Sequence[str], *, lines_believed: int, whole: bool
+) -> tuple[Evidence, ...]:
+    """What believed hosts added. `whole`: all `received` lines and the last client, a declared host, are believed.
+
+    Where `fields` do not hold the same Received lines, no field can be placed above one of them.
+    """
+    if not whole:
+        placed = [value for name, value in fields if name.lower() == "received"]
+        if lines_believed <= 0 or placed != list(received):
+            return ()
+    return tuple(found for found in read(fields) if whole or found.above < lines_believed)
 
 
 def _clients(value: str) -> list[str]:

@@ -11,10 +11,26 @@ from functools import lru_cache
 
 _SECOND_LEVELS = frozenset(
     {
-        *("ac", "ad", "asn", "asso", "co", "com", "csiro", "ed", "edu", "firm", "gen", "go", "gob"),
-        *("gouv", "gov", "govt", "id", "ind", "info", "lg", "ltd", "me", "mil", "muni", "ne", "net"),
-        *("nhs", "nic", "nom", "ns", "off", "or", "org", "plc", "presse", "pro", "res", "sch", "school"),
-        "web",
+        *(
+            "ac",
+            "ad",
+            "asn",
+            "co",
+            "com",
+            "ed",
+            "edu",
+            "go",
+            "gob",
+            "gouv",
+            "gov",
+            "govt",
+            "id",
+            "lg",
+            "ltd",
+            "me",
+            "mil",
+        ),
+        *("muni", "ne", "net", "nhs", "nom", "or", "org", "plc", "sch"),
     }
 )
 _ONE_OWNER = {

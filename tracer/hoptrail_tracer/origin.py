@@ -110,7 +110,7 @@ def find_deeper(hops: Sequence[Hop], origin: Origin, anomalies: Sequence[Anomaly
 
 
 def _is_inside(hop: Hop, walked: Walk, site: Site) -> bool:
-    if walked.end is None:
+    if walked.end in {None, Rule.UNDECLARED_RECEIVER}:
         return True
     ip = hop.received.ip
     return scope(ip) in {Scope.LOOPBACK, Scope.PRIVATE} or site.internal.has(ip, None)

@@ -25,7 +25,7 @@ from hoptrail_tracer.providers import is_inner
 from hoptrail_tracer.rules import Rule
 from hoptrail_tracer.sitematch import Site
 
-_HANDED_ON = frozenset({Kind.INTERNAL, Kind.MAPI, Kind.SCANNER})
+_ON_THE_HOST = frozenset({Kind.LOCAL, Kind.INTERNAL, Kind.MAPI, Kind.SCANNER})
 _UNCONFIRMED = re.compile(r"qmail|qpsmtpd|Courier|XMail|IMail|MDaemon|Microsoft", re.IGNORECASE)
 """Software that writes a reverse name without resolving it back: anybody's address can have such a name. qmail itself
 does not say who it is; its lines have no queue id, and those of software that does confirm names have one."""
@@ -122,7 +122,7 @@ def _judge(received: Received, older: Received | None, site: Site, path: _Path) 
         return _Verdict(Rule.UNREADABLE, "a believed host's line cannot be read; nothing below counts", admits=False)
     if received.kind is Kind.FETCH:
         return _Verdict(Rule.FETCH_MARKER, "fetched from a mailbox, whose host wrote the next line", admits=True)
-    if received.status == "skipped" or received.kind is Kind.LOCAL or received.ip is None:
+    if received.kind is Kind.LOCAL or received.ip is None:
         return _judge_without_address(received, older, path)
     if scope(received.ip) is Scope.LOOPBACK:
         return _Verdict(Rule.LOOPBACK, f"{received.ip} is the host itself", admits=True)
@@ -135,16 +135,16 @@ def _judge(received: Received, older: Received | None, site: Site, path: _Path) 
 
 
 def _judge_without_address(received: Received, older: Received | None, path: _Path) -> _Verdict:
-    if received.kind is Kind.LOCAL and _is_foreign(received, older):
-        sentence = f"{received.by or 'the host'} took the mail from a local user, who brought along what stands below"
+    if received.kind in _ON_THE_HOST:
+        if not _is_foreign(received, older):
+            return _Verdict(Rule.SAME_HOST, "a step on the same host, or inside one provider", admits=True)
+        sentence = f"the mail began at {received.by}, and whoever handed it in brought along what stands below"
         return _Verdict(Rule.LOCAL_PICKUP, sentence, admits=False)
-    if received.status == "skipped" or received.kind in _HANDED_ON or received.kind is Kind.LOCAL:
-        return _Verdict(Rule.SAME_HOST, "a step on the same host, or inside one provider", admits=True)
     if received.kind in {Kind.HTTP, Kind.SUBMISSION} or received.auth:
         return _Verdict(Rule.AUTHENTICATED, "a user handed the mail in; the line names no address", admits=False)
-    if is_localhost(received.rdns or received.helo):
-        return _Verdict(Rule.LOOPBACK, "the client is the host itself", admits=True)
     client = received.rdns or received.helo
+    if is_localhost(client):
+        return _Verdict(Rule.LOOPBACK, "the client is the host itself", admits=True)
     inside = path.domains is not None and client is not None and registrable(client) in path.domains
     if inside and older is not None and same_host(older.by, client):
         return _Verdict(Rule.OWN_DOMAIN, f"{client} belongs to the same site and wrote the next line", admits=True)
@@ -264,10 +264,11 @@ def _is_neighbour(received: Received, older: Received, domains: set[str]) -> boo
 
 
 def _is_foreign(received: Received, older: Received | None) -> bool:
-    """Whether the line below a local pick-up was written elsewhere: then the local user brought it along."""
-    if older is None or older.by is None or is_localhost(older.by):
+    """Whether the line below a step on one host was written elsewhere: then the mail began here, below is luggage."""
+    by = older.by if older is not None else None
+    if not is_qualified(by) or not is_qualified(received.by):
         return False
-    return received.by is not None and not same_host(older.by, received.by)
+    return not (same_host(by, received.by) or (received.kind is not Kind.LOCAL and same_owner(by, received.by)))
 
 
 def _is_same_host_again(received: Received, path: _Path) -> bool:
