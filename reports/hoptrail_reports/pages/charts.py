@@ -40,7 +40,7 @@ def bars(items: Sequence[Bar], *, title: str) -> Markup:
 
 _HATCH = Markup(
     '<defs><pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
-    '<line class="hatch" y2="6"/></pattern></defs>'
+    '<rect class="ground" width="6" height="6"/><line class="hatch" y2="6"/></pattern></defs>'
 )
 
 
@@ -59,7 +59,7 @@ def _bar(item: Bar, most: int, left: float, slot: float, *, labelled: bool) -> M
     if item.value and slot >= _LABEL_WIDTH / 2:
         parts.append(_label("value", middle, base - height - 5, _short(item.value)))
     if labelled:
-        parts.append(_label("label", middle, _HEIGHT - 9, item.label))
+        parts.append(_label("label", max(middle, _LABEL_WIDTH / 2), _HEIGHT - 9, item.label))
     return Markup("").join([*parts, Markup("</g>")])
 
 
