@@ -100,6 +100,17 @@ def test_program_on_this_host_that_invents_lines_accuses_nobody():
     assert code(spam("127.0.0.1", rdns="localhost", helo="mx.example.org", received=lines)) == "local"
 
 
+def test_lines_that_record_no_handover_are_looked_past():
+    lines = (
+        "(qmail 26557 invoked by uid 7794); 20 Nov 2026 11:59:04 -0000",
+        "from a@b.example by in.relays.example.net by uid 7791 with qmail-scanner-1.16 (clamscan: 0.60); 20 Nov 2026 11:59:03 -0000",
+        f"from x (HELO mail.bank.example) ({SPAMMER}) by in.relays.example.net with SMTP; 20 Nov 2026 11:59:00 -0000",
+    )
+    record = spam("11.0.0.9", rdns="in.relays.example.net", received=lines)
+    assert record.trace.origin.ip == SPAMMER
+    assert code(record) is None
+
+
 def test_filter_beside_a_declared_relay_is_looked_past():
     lines = (
         "from localhost (localhost [127.0.0.1]) by in.relays.example.net with ESMTP id 3; Fri, 20 Nov 2026 11:59:02 +0000",
