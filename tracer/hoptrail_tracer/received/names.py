@@ -58,12 +58,12 @@ def roles(
     if layout is Layout.BARE:
         if custom is Custom.HELO_FIRST:
             return None, name or None
-        return looked_up(name), None if name.lower() in _NO_NAMES else name or None
+        # qmail's tcpserver writes whole names; a single label is what the client said to software that does not look.
+        return looked_up(name) if "." in name or name == "localhost" else None, None if name.lower() in _NO_NAMES else name or None
     if layout is Layout.GLUED:
         rdns = looked_up(name)
         return rdns, None if rdns or name.lower() in _NO_NAMES else name
-    # RFC 5321 section 4.4: with nothing said of TCP, a literal is what the client gave in EHLO.
-    return None, name if name[:1] == "[" and custom is Custom.SILENT else None
+    return None, None
 
 
 def same_domain(one: str, other: str) -> bool:

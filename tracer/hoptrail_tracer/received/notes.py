@@ -58,9 +58,8 @@ _AUTH_NAMES = {
 }
 _BESIDE_ADDRESS = re.compile(r"[^\s\[\]]*\s?\[([^\[\]]+)\](?::\d+)?")
 _NOISE = re.compile(
-    r"""(?: no\ client\ cert | client\ did\ not | not\ verified | (?:un)?verified | may\ be\ forged | (?:single|multi)-drop | untrusted
-          | misconfigured | original\ mail | no\ tls | unknown | uid\ \d | rdns\ failed | peer\ crosscheck | google\ transport
-          | proxying | [a-z]+\d+$ | [A-Z]{3,5}$ | [-+\d]+$ )""",
+    r"""no\ client\ cert | client\ did\ not | not\ verified | (?:un)?verified | may\ be\ forged | untrusted | misconfigured
+        | original\ mail | no\ tls | unknown | uid\ \d | peer\ crosscheck | proxying | [a-z]+\d+$ """,
     re.VERBOSE | re.IGNORECASE,
 )
 _SENDMAIL = re.compile(r"(?:[A-Za-z]+-)?8\.\d+\.\d+")
@@ -105,4 +104,6 @@ def _software(text: str) -> str:
         return f"Proofpoint {text.partition('/')[0]}"
     if _SENDMAIL.match(text):
         return f"Sendmail {text}"
+    if text.startswith("qp "):
+        return "qmail"
     return "Postfix" if text.startswith("Postfix, from userid") else text

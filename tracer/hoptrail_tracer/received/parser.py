@@ -23,7 +23,8 @@ def parse(value: str) -> Received:
     """What the Received field `value` says, without the field's name, folded or not. Never raises."""
     if len(value) > LONGEST_LINE:
         return Received("unparseable", reason="too-long")
-    parts, ip, date = usual(" ".join(value.split())) or scan(" ".join(value.replace("\0", "").split()))
+    text = " ".join((value.replace("\0", "") if "\0" in value else value).split())
+    parts, ip, date = usual(text) or scan(text)
     (
         pickup, name, marked, ident, beside, _, port, helo_inside, bare, behind, aside, peer_text, by, by_ip, wrote,
         sender, id_, id_notes, for_, for_notes, _, _, _, sender_behind, date_notes,
@@ -38,6 +39,8 @@ def parse(value: str) -> Received:
     else:
         layout, ip, client_port, beside, said_helo, said_ident, verified, mechanism, aside = peer.read(name, peer_text)
         rdns, helo = names.roles(name, layout, beside, said_helo, custom, verified=verified)
+        if layout is Layout.ALONE and name[:1] == "[" and not (wrote or id_ or for_):
+            helo = name  # RFC 5321 section 4.4: where nothing is said of TCP, the literal is what the client gave
         ident = said_ident or ""
         auth = auth or mechanism
     sender = sender or envelope or sender_behind
@@ -56,7 +59,9 @@ def parse(value: str) -> Received:
         )
         if kind is Kind.INTERNAL and ip:
             auth, rdns, helo = None, None, name
-    elif auth := auth or writer.custom_auth(by, id_, protocol=protocol, tls=tls, layout=layout):
+    if kind is Kind.RELAY:
+        auth = auth or writer.custom_auth(by, id_, protocol=protocol, tls=tls, layout=layout)
+    if auth and (kind is Kind.RELAY or (kind is Kind.INTERNAL and reason)):  # a provider may hide its users' addresses
         kind = Kind.SUBMISSION
     draft = _Draft(
         "skipped" if reason else "parsed",

@@ -44,7 +44,7 @@ class Peer(NamedTuple):
 
 _NOBODY = Peer()
 _PART = re.compile(rf'{COMMENT}|\[[^\s\[\]()]*\](?::\d+)?|"[^"()]*"|[^\s()\[\]"]+')
-_HELO = re.compile(r"(?:account \S+ )?(?:HELO|EHLO|LHLO)(?: (.*)|$)", re.DOTALL | re.IGNORECASE)
+_HELO = re.compile(r"(account \S+ )?(?:HELO|EHLO|LHLO)(?: (.*)|$)", re.DOTALL | re.IGNORECASE)
 _HELO_INSIDE = re.compile(
     r"""\bhelo=(\[[^\]]*\]|[^\s()]*)|["\s,](?:HELO|EHLO)\ ([^\s"()]*)""", re.VERBOSE | re.IGNORECASE
 )
@@ -111,7 +111,8 @@ class _Reader:
     def comment(self, text: str, *, glued: bool) -> bool:
         """Take what a comment says of the peer; False where it speaks of something else."""
         if found := _HELO.match(text):
-            self.helo = (found[1] or "").strip()
+            self.helo = (found[2] or "").strip()
+            self.auth = "Communigate" if found[1] else self.auth
             return True
         if text[:5].lower() == "helo=":  # the client's own word: an address literal in it is none of the peer's
             return self.attributes(text)

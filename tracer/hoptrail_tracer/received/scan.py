@@ -31,6 +31,7 @@ _OPENS = {
     **dict.fromkeys(("envelope-from", "envelope-from:", "envelope-sender", "smtpmailfrom", "return-path:"), "sender"),
 }
 _CLAUSES = ("by", "with", "via", "id", "for", "sender", "tls", "")
+_AFTER_BY = frozenset({"with", "via", "id", "for"})
 _ENDS_NAME = frozenset({"with", "via", "at", "as", "named", "from", "-", ","})
 _AROUND = "<>,;"
 
@@ -58,7 +59,9 @@ def scan(text: str) -> tuple[Clauses, None, datetime | None]:
         dated = date.find(text)  # as a last resort, one in a comment
     by_at = _by_at(head)
     name = peer = ""
-    if head and head[0].text.lower() == "from":
+    if by_at == len(head) and (not head or head[0].text.lower() != "from"):
+        by_at = 0  # no clause opens: comments are all there is
+    elif head[0].text.lower() == "from":
         name, peer = _from_clause(text[: head[by_at].start if by_at < len(head) else _end(head)], head[1:by_at])
     values, notes = _after(head[by_at:], tail)
     return _clauses(values, notes, pickup, name, peer), None, dated.date if dated else None
@@ -70,7 +73,7 @@ def _clauses(values: dict[str, list[str]], notes: dict[str, list[str]], pickup: 
     if not phrase and (early := _EARLY_WITH.search(peer)):
         phrase = [early[1]]
     by, by_ip = _by(values["by"])
-    cipher = [f"tls {word}" for word in values["tls"]]
+    cipher = [f"tls {values['tls'][0]}"] if values["tls"] else []
     return Clauses(
         pickup=pickup,
         name=name,
@@ -144,17 +147,20 @@ def _pieces(text: str, comments: dict[int, int]) -> list[_Piece]:
 
 
 def _by_at(pieces: list[_Piece]) -> int:
-    """Which piece is the `by` of the host that wrote the line; the number of pieces where there is none.
+    """Which piece is the `by` of the host that wrote the line; without one, where the from-clause ends.
 
     A client's HELO may contain "by", so the last one that follows an address counts: that the host wrote itself.
     """
-    chosen = len(pieces)
+    chosen = None
     for at, piece in enumerate(pieces):
         if piece.text.lower() != "by":
             continue
         before = pieces[at - 1].text if at else ""
-        if chosen == len(pieces) or (before[:1] in {"(", "["} and _HOLDS_ADDRESS.search(before)):
+        if chosen is None or (before[:1] in {"(", "["} and _HOLDS_ADDRESS.search(before)):
             chosen = at
+    if chosen is None:
+        keywords = (at for at, piece in enumerate(pieces) if at and piece.text in _AFTER_BY)
+        chosen = next(keywords, len(pieces))
     return chosen
 
 
@@ -183,7 +189,7 @@ def _after(*runs: list[_Piece]) -> tuple[dict[str, list[str]], dict[str, list[st
                 notes[clause].append(text)
             elif text == ";":
                 clause = ""
-            elif opened := _OPENS.get(text.lower()):
+            elif (opened := _OPENS.get(text.lower())) and opened != clause:
                 clause = opened
             else:
                 _take(values, clause, text)

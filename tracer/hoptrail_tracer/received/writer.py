@@ -19,7 +19,6 @@ class Custom(Enum):
     """Which word the software puts first in its from-clause, where the layout alone does not tell."""
 
     UNKNOWN = auto()
-    SILENT = auto()  # nothing is said of the software or the protocol
     NAME_FIRST = auto()  # the looked-up name, also before ([ip])
     HELO_FIRST = auto()  # what the client said, also before (ip)
     NO_HELO = auto()  # no client ever says HELO
@@ -43,9 +42,9 @@ _SPLIT = re.compile(rf"((?: ?{COMMENT})*)(?: ?(?:with|via) ([^()]*))?(.*)")
 _XMAIL = re.compile(r"\[(\w*Mail [^\s\]]+) (?:[^\]]* )?(\w+) Server\]", re.IGNORECASE)
 _ENCRYPTED = re.compile(r"(\S+) encrypted (\S+)")
 _SLASHED = re.compile(r"(\w+)/(TLS\S*)")
+_MAIL_ENABLE = re.compile(r"(MailEnable) (\w+)$")
 _PRODUCT = re.compile(
-    r"Microsoft SMTP Server|Microsoft SMTPSVC|Microsoft Exchange|Internet Mail Service|Novell_GroupWise|qmail-scanner\S*|MailEnable",
-    re.IGNORECASE,
+    r"Microsoft (?:SMTP Server|SMTPSVC|Exchange)|Internet Mail Service|Novell_GroupWise|qmail-scanner\S*", re.IGNORECASE
 )
 # RFC 3848 and RFC 6531 name the first line; the second is what was written before them, and webmail.
 _AUTHENTICATED = re.compile(r"(?:ES|L|UTF8S|UTF8L)MTPS?A|ASMTP|HTTP[US]?", re.IGNORECASE)
@@ -66,7 +65,7 @@ _KINDS = (
     (Kind.LOCAL, re.compile(r"local\b|stdin|spool|bsmtp|uucp|batch", re.IGNORECASE), None),
 )
 _NAME_FIRST = re.compile(r"Exim|Smail|ZMailer|qmail-ldap", re.IGNORECASE)
-_HELO_FIRST = re.compile(r"Microsoft|PowerMTA|KumoMTA|Axigen|\w*Mail \d|Scalix|Oracle Beehive", re.IGNORECASE)
+_HELO_FIRST = re.compile(r"Microsoft|PowerMTA|KumoMTA|Axigen|[XN]Mail \d|Scalix|LSMTP|Mercury/|Worldmail|Oracle Beehive", re.IGNORECASE)
 _CACHED_LENGTH = 300  # longer ones do not recur; bounds the cache's memory to a few megabytes
 
 
@@ -105,18 +104,18 @@ def _read(text: str) -> Writer:
     if protocol and _AUTHENTICATED.fullmatch(protocol):
         auth = protocol
     return Writer(
-        software, protocol, tls, auth, sender, by_ip, kind, _custom(kind, software or "") if text else Custom.SILENT
+        software, protocol, tls, auth, sender, by_ip, kind, _custom(kind, software or "")
     )
 
 
 def _protocol(phrase: str) -> tuple[str | None, str | None, str | None]:
     """The protocol as written, and the software and TLS that its phrase names."""
-    if found := _XMAIL.match(phrase):
+    if found := _XMAIL.match(phrase) or _MAIL_ENABLE.match(phrase):
         return found[2], found[1], None
     if found := _ENCRYPTED.search(phrase):
         return found[2], None, found[1]
     if found := _SLASHED.match(phrase):
-        return found[1], None, found[2]
+        return found[1], None, found[2].replace("/", " ")
     if found := _PRODUCT.match(phrase):
         return phrase, found[0], None
     return phrase or None, None, None
