@@ -38,6 +38,7 @@ _EXTRAS = {
     "milter": "milter",
     "aiospamc": "score",
     "networkx": "topology",
+    "publicsuffixlist": "topology",
     "jinja2": "topology",
     "maxminddb": "geo",
 }
