@@ -101,7 +101,8 @@ def _about_evidence(record: MessageRecord) -> Iterator[Objection]:
         yield Objection("no-line", f"no line of the trace names {origin.ip}")
     if any(hop.trust not in BELIEVED for hop in way):
         yield Objection("broken-chain", f"a line above the one that names {origin.ip} is not believed")
-    stranger = next((older for newer, older in pairwise(way) if not _wrote(newer, older)), None)
+    handovers = [hop for hop in way if hop.received.status != "skipped"]  # no qmail's "invoked by uid", no scanner's
+    stranger = next((older for newer, older in pairwise(handovers) if not _wrote(newer, older)), None)
     if stranger:
         yield Objection(
             "not-the-relay", f"the line of {stranger.received.by} was not written by the host that handed it over"
