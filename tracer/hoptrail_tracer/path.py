@@ -105,8 +105,8 @@ def _name_as_seen(received: Received) -> str | None:
 
 def _canonical(name: str) -> str | None:
     text = name.strip().strip("[]").rstrip(".").lower()[:255]
-    if not text:
-        return None
+    if ":" not in text and not text[-1:].isdigit():  # no top-level domain ends so: a name, as nearly all are
+        return text or None
     try:
         return f"[{ipaddress.ip_address(text)}]"
     except ValueError:
@@ -114,12 +114,8 @@ def _canonical(name: str) -> str | None:
 
 
 def _is_loopback(ip: str | None) -> bool:
-    if ip is None:
-        return False
-    try:
-        return ipaddress.ip_address(ip).is_loopback
-    except ValueError:
-        return False
+    """Whether an address in canonical text is the host's own."""
+    return ip is not None and (ip == "::1" or (ip.startswith("127.") and ip[-1].isdigit()))
 
 
 def _is_loopback_name(name: str | None) -> bool:

@@ -5,7 +5,7 @@ Ranks and times are counted from a root outwards. For the nightly map the root i
 the way is followed back towards its origin; for a root that the user chose it can be followed forwards as well.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -154,8 +154,8 @@ class _Usage:
 class _Tally:
     def __init__(self) -> None:
         self.messages = 0
-        self.links: dict[Link, _Usage] = {}
-        self.relays: dict[str, _Usage] = {}
+        self.links: defaultdict[Link, _Usage] = defaultdict(_Usage)
+        self.relays: defaultdict[str, _Usage] = defaultdict(_Usage)
 
     def add(self, outwards: Sequence[Step], recorded: int, *, towards_root: bool) -> None:
         self.messages += 1
@@ -168,7 +168,7 @@ class _Tally:
         for index, (near, far) in enumerate(pairwise(outwards)):
             source, target = (far, near) if towards_root else (near, far)
             link = Link(source.relay, target.relay, target.observed)
-            usage = self.links.setdefault(link, _Usage())
+            usage = self.links[link]
             used.add(link)
             usage.count += 1
             usage.looped += index in looped
@@ -185,7 +185,7 @@ class _Tally:
             if step.relay == previous:
                 continue
             rank, previous = rank + 1, step.relay
-            usage = self.relays.setdefault(step.relay, _Usage())
+            usage = self.relays[step.relay]
             usage.ranks[rank] += 1
             if step.relay in visited:
                 continue
