@@ -22,4 +22,6 @@ def _spelled_out(found: re.Match[str]) -> str:
         return " "
     if "\udc80" <= found[0] <= "\udcff":  # an undecodable byte (PEP 383)
         return f"\\x{ord(found[0]) - 0xDC00:02x}"
+    if found[0].isascii():  # which backslashreplace would let through
+        return f"\\x{ord(found[0]):02x}"
     return found[0].encode("ascii", "backslashreplace").decode()

@@ -58,7 +58,9 @@ def stretches(raw: bytes) -> Iterator[Stretch]:
 
 
 def _read(lead: bytes, text: bytes, depth: int) -> Iterator[Stretch]:
-    if text.startswith((b"\r\n", b"\n")):  # a part without a header
+    if lead.rstrip().endswith(b"--"):  # behind the last part
+        cut = 0
+    elif text.startswith((b"\r\n", b"\n")):  # a part without a header
         cut = text.index(b"\n") + 1
     else:
         end = _HEADER_END.search(text)
