@@ -120,7 +120,7 @@ CREATE TABLE anomaly (
 ) WITHOUT ROWID;
 
 -- The raw trace fields and the whole trace, compressed: for `hoptrail show`, `hoptrail reparse` and drafts.
---   data   deflated JSON, {"fields": [[name, value], ...], "trace": {...}}; bytes of fields as Latin-1 characters
+--   data   JSON in a zlib stream with the preset dictionary trail-dictionary.txt, {"fields": [[name, value], ...], "trace": {...}}; bytes of fields as Latin-1 characters
 CREATE TABLE trail (
     message INTEGER PRIMARY KEY REFERENCES message ON DELETE CASCADE,
     data BLOB NOT NULL

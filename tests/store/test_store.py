@@ -1,5 +1,6 @@
 """What is put comes back, once, from any number of connections."""
 
+import hashlib
 import stat
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -273,6 +274,13 @@ def test_any_fields_survive_and_any_text_is_taken(make_record, fields, texts):
     kept_fields, kept = trail.unpack(trail.pack(fields, odd))
     assert kept_fields == fields
     assert kept.origin.reasons == tuple(map(trail.storable, texts))
+
+
+def test_the_dictionary_is_the_one_that_old_blobs_need():
+    assert (
+        hashlib.sha256(trail._DICTIONARY).hexdigest()
+        == "0d5f4039b7e0c05487dc31805e4d116a56702f5f0919001edfc1c525e03066f6"
+    )
 
 
 @pytest.mark.parametrize("data", [b"", b"nonsense", trail.zlib.compress(b"{}"), trail.zlib.compress(b"[1")])
