@@ -18,7 +18,7 @@ setup:
 	@tools/setup
 
 demo: setup
-	@$(sudo) $(bin)/python demo/run.py
+	@$(sudo) env PYTHONPATH=tests $(bin)/python demo/run.py
 
 lint: setup
 	$(bin)/ruff check $(code)
