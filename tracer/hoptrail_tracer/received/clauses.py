@@ -47,15 +47,26 @@ class Clauses(NamedTuple):
 
 
 # Comments nest (RFC 5322 section 3.2.2); three levels occur. No two alternatives can begin alike, here and in all that
-# is built from it, so that a failure costs one look at each character and no more.
+# is built from it, and a run of comments is never given back: a failure costs one look at each character and no more.
 COMMENT = r"\([^()]*+(?:\([^()]*+(?:\([^()]*+\)[^()]*+)*\)[^()]*+)*\)"
-_COMMENTS = rf"(?:\ {COMMENT}(?:\ {COMMENT})*|)"
+
+
+def _run(comment: str, between: str = r"\ ") -> str:
+    return rf"(?>{between}{comment}(?:\ {comment})*|)"
+
+
+_NOTES = _run(COMMENT)
+_ID_NOTES = _run(COMMENT, between=r"\ ?")
+_PEER_NOTES = _run(rf"(?!\((?:HELO|EHLO|helo=)){COMMENT}")
+_BY_NOTES = _run(rf"(?!\(envelope-){COMMENT}")
 _WORD = r"[^ ();]++"
 _HOST = r"[^ ()\[\];,]++"
 _ADDRESS = r"[0-9A-Fa-f:.]++"
-_PEER_NOTE = rf"(?!\((?:HELO|EHLO|helo=)){COMMENT}"
-_WITH_WORD = rf"\ (?!(?:id|for|via|with|tls|by)\ ){_WORD}"
-_WITH_NOTE = rf"(?!\(envelope-){COMMENT}"
+_WITH_WORDS = rf"{_WORD}(?>(?:\ (?!(?:id|for|via|with|tls|by)\ ){_WORD})*)"
+_WITH_NOTES = rf"(?>\ ?(?!\(envelope-){COMMENT}(?:\ (?!\(envelope-){COMMENT}|\ tls\ {_WORD})*|)"
+_DAY = r"[0-9][0-9]?\ [A-Z][a-z][a-z]\ [0-9]{2,4}"
+_CLOCK = r"[0-9][0-9]:[0-9][0-9]:[0-9][0-9](?:\.[0-9]++|)"
+_ZONE = r"[-+][0-9][0-9]:?[0-9][0-9]|[A-Z]{1,4}"
 
 # What the engine does fast shapes this expression: (?:x|) stands for x?, since a branch is entered only if its first
 # character fits, and needs no counter; sets are spelt out, since \s and \d ask Unicode about each character.
@@ -63,30 +74,28 @@ _USUAL = re.compile(
     rf"""
     (?: (?: (\(|)from (?:\ (mail\ pickup\ service|{_WORD})|)
             (?: (?:\ \((?:HELO|EHLO|LHLO)\ ([^()]++)\)|)
-                (?: \ \( (?!(?:HELO|EHLO|LHLO)\ ) (?:(?:IDENT:|)([^ ()\[\]@]*+)@|)
+                (?: \ \( (?:(?:IDENT:|)([^ ()\[\]@]*+)@|)
                         (?: (?:([^ ()\[\]@]++)\ |) \[(?:IPv6:|)({_ADDRESS})\] (?::([0-9]{{1,5}})|)
                             (?:\ helo=([^ ()\[\]]++)|) (?:\ \(may\ be\ forged\)|)
                           | ({_ADDRESS}) )\)
                   | \ \[({_ADDRESS})\] )
-                (\ {_PEER_NOTE}(?:\ {_PEER_NOTE})*|)
-              | ({_COMMENTS}|\ \[[^ ()\[\]]++\]{_COMMENTS})
-            ) \)?\ |)
+                ({_PEER_NOTES})
+              | ({_NOTES}|\ \[[^ ()\[\]]++\]{_NOTES})
+            ) \)?[ ]|)
         by\ ({_HOST}) (?:\ \(\[?([0-9A-Fa-f]*[:.]{_ADDRESS})(?:%[0-9A-Za-z]++|)\]?\)|)
-        ({_COMMENTS} (?:\ (?:with|via)\ {_WORD}(?:{_WITH_WORD}(?:{_WITH_WORD})*|)
-            (?:\ ?{_WITH_NOTE}(?:\ {_WITH_NOTE}|\ tls\ {_WORD})*|)|))
+        ({_BY_NOTES} (?:\ (?:with|via)\ {_WITH_WORDS}{_WITH_NOTES}|))
         (?:\ \(envelope-(?:from|sender)\ <?([^ <>()]*+)>?\)|)
     |)
-    (?:\ id\ <?([^ ();<>,]++)>?,?|) (\ ?{COMMENT}{_COMMENTS}|)
-    (?:\ for\ <?([^ ();<>,]++)>?|) (?:\ via\ Frontend\ Transport|\ \(single-drop\)|) ({_COMMENTS})
-    \ ?;\ (?:[A-Z][a-z][a-z],\ |)
-    ([0-9][0-9]?\ [A-Z][a-z][a-z]\ [0-9]{{2,4}})\ 
-    ([0-9][0-9]:[0-9][0-9]:[0-9][0-9](?:\.[0-9]++|))\ ([-+][0-9][0-9]:?[0-9][0-9]|[A-Z]{{1,4}})
-    (?:\ \([A-Za-z0-9]*+\)|) (?:\ \(envelope-from\ <?([^ <>()]*+)>?\)|) ({_COMMENTS})
+    (?:\ id\ <?([^ ();<>,]++)>?,?|) ({_ID_NOTES})
+    (?:\ for\ <?([^ ();<>,]++)>?|) (?:\ via\ Frontend\ Transport|\ \(single-drop\)|) ({_NOTES})
+    \ ?;\ (?:[A-Z][a-z][a-z],\ |) ({_DAY})\ ({_CLOCK})\ ({_ZONE})
+    (?:\ \([A-Za-z0-9]*+\)|) (?:\ \(envelope-from\ <?([^ <>()]*+)>?\)|) ({_NOTES})
     """,
     re.VERBOSE,
 )
 
-_BRACKETED, _BARE, _BEHIND, _DAY = (Clauses._fields.index(name) for name in ("bracketed", "bare", "behind", "day"))
+_AT = {name: at for at, name in enumerate(Clauses._fields)}
+_BRACKETED, _BARE, _BEHIND, _DATE = _AT["bracketed"], _AT["bare"], _AT["behind"], _AT["day"]
 
 
 def usual(text: str) -> tuple[tuple[str, ...], str | None, datetime] | None:
@@ -97,7 +106,7 @@ def usual(text: str) -> tuple[tuple[str, ...], str | None, datetime] | None:
     if found is None:
         return None
     parts = found.groups("")
-    when = date.usual(parts[_DAY], parts[_DAY + 1], parts[_DAY + 2])
+    when = date.usual(parts[_DATE], parts[_DATE + 1], parts[_DATE + 2])
     written = parts[_BRACKETED] or parts[_BARE] or parts[_BEHIND]
     ip = address.canonical(written) if written else None
     return None if when is None or (written and ip is None) else (parts, ip, when)

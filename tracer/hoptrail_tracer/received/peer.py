@@ -59,6 +59,9 @@ _BARE = re.compile(
     r"\s?(?:([^\s\[\]]*)@)?((?:IPv6:)?[/\dA-Fa-f:.]{2,}(?:%[^\s\[\]]*)?)(?=[\s,]|$)(.*)", re.DOTALL | re.IGNORECASE
 )
 
+# ([UNAVAILABLE]. [192.0.2.1]) is the longest seen.
+_MOST_BRACKETS = 4
+
 
 def read(name: str, peer: str) -> Peer:
     """What the from-clause `name` `peer` says."""
@@ -116,18 +119,26 @@ class _Reader:
             return True
         if text[:5].lower() == "helo=":  # the client's own word: an address literal in it is none of the peer's
             return self.attributes(text)
+        taken, rest = self.address(text, glued=glued) if self.ip is None else (False, text)
+        return self.attributes(rest) or taken
+
+    def address(self, text: str, *, glued: bool) -> tuple[bool, str]:
+        """Take the first address in a comment, and what stands before it; whether there is one, and the rest."""
         rest = text
-        if self.ip is None and (found := _BRACKETED.match(text)):
+        for _ in range(_MOST_BRACKETS):
+            found = _BRACKETED.match(rest)
+            if found is None:
+                break
             ident, beside, ip, port, more_port, rest = found.groups()
-            if not self.place(Layout.NAMED if beside else Layout.BRACKETED, ip, port or more_port):
-                return self.comment(rest, glued=glued)
-            self.ident, self.beside = ident, beside
-        elif self.ip is None and (found := _BARE.match(text)):
+            if self.place(Layout.NAMED if beside else Layout.BRACKETED, ip, port or more_port):
+                self.ident, self.beside = ident, beside
+                return True, rest
+        if found := _BARE.match(text):
             ident, ip, rest = found.groups()
-            if not self.place(Layout.GLUED if glued else Layout.BARE, ip):
-                return False
-            self.ident = ident
-        return self.attributes(rest) or rest is not text
+            if self.place(Layout.GLUED if glued else Layout.BARE, ip):
+                self.ident = ident
+                return True, rest
+        return False, text
 
     def place(self, layout: Layout, text: str, port: str | None = None) -> bool:
         """Take `text` as the peer's address if it is one."""

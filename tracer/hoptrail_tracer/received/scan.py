@@ -12,7 +12,7 @@ from hoptrail_tracer.received import address, date
 from hoptrail_tracer.received.clauses import Clauses
 
 _PAREN = re.compile(r"[()]")
-_PIECE = re.compile(r'<[^<>()]*>|\[[^\[\]()]*\][^ ();]*|"[^"()]*"|[^ ();]+|[;()]')
+_PIECE = re.compile(r'<[^<>()]*>|\[[^\[\]()]*\][^ ();]*|"[^"()]*"|[^ ();]+|[;(]')
 _HOLDS_ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f]{0,4}:[0-9A-Fa-f]{0,4}:")
 _EARLY_WITH = re.compile(r"\b(?:with|via) ([\w-]+)")
 _GLUED_FOR = re.compile(r"(.+)for")
@@ -20,19 +20,13 @@ _BY_ADDRESS = re.compile(r"([^\[\]]*)\[([^\[\]]*)\]")
 
 # The word that opens a clause. `via` gives way to `with`; a second `from` (XMail) names the envelope sender.
 _OPENS = {
-    "by": "by",
-    "with": "with",
-    "via": "via",
-    "id": "id",
-    "id:": "id",
-    "for": "for",
-    "from": "sender",
-    "tls": "tls",
+    **{word: word for word in ("by", "with", "via", "id", "for", "tls")},
+    **{"id:": "id", "over": "tls", "from": "sender"},
     **dict.fromkeys(("envelope-from", "envelope-from:", "envelope-sender", "smtpmailfrom", "return-path:"), "sender"),
 }
 _CLAUSES = ("by", "with", "via", "id", "for", "sender", "tls", "")
 _AFTER_BY = frozenset({"with", "via", "id", "for"})
-_ENDS_NAME = frozenset({"with", "via", "at", "as", "named", "from", "-", ","})
+_ENDS_NAME = frozenset({"helo", "ehlo", "with", "via", "at", "as", "named", "from", "-", ","})
 _AROUND = "<>,;"
 
 
@@ -44,26 +38,26 @@ class _Piece(NamedTuple):
 
 
 def scan(text: str) -> tuple[Clauses, None, datetime | None]:
-    """The clauses of a line in any layout, and its date; whatever belongs to none is left out. The peer stays as it is."""
+    """The clauses of a line in any layout and its date; what belongs to none is left out, the peer stays as it is."""
     pickup = "(" if text[:6].lower() == "(from " else ""
     if pickup:  # Sendmail's pick-up, Norton's gateway: the clause itself stands in a comment
         text = text.replace("(", "", 1).replace(")", "", 1)
-    comments = _comments(text)
+    text, comments = _balanced(text)
     dated = _dated(text, comments)
     pieces = _pieces(text, comments)
+    tail: list[_Piece] = []
     if dated:
-        head = [piece for piece in pieces if piece.start < dated.start]
         tail = [piece for piece in pieces if piece.start >= dated.end]
-    else:
-        head, tail = pieces, []
-        dated = date.find(text)  # as a last resort, one in a comment
-    by_at = _by_at(head)
+        pieces = [piece for piece in pieces if piece.start < dated.start]
+    by_at = _by_at(pieces)
     name = peer = ""
-    if by_at == len(head) and (not head or head[0].text.lower() != "from"):
+    if pieces and pieces[0].text.lower() == "from":
+        end = pieces[by_at].start if by_at < len(pieces) else pieces[-1].start + len(pieces[-1].text)
+        name, peer = _from_clause(text[:end], pieces[1:by_at])
+    elif by_at == len(pieces):
         by_at = 0  # no clause opens: comments are all there is
-    elif head[0].text.lower() == "from":
-        name, peer = _from_clause(text[: head[by_at].start if by_at < len(head) else _end(head)], head[1:by_at])
-    values, notes = _after(head[by_at:], tail)
+    values, notes = _after(pieces[by_at:], tail)
+    dated = dated or date.find(text)  # as a last resort, one in a comment
     return _clauses(values, notes, pickup, name, peer), None, dated.date if dated else None
 
 
@@ -101,12 +95,9 @@ def _by(words: list[str]) -> tuple[str, str]:
     return host, ""
 
 
-def _end(pieces: list[_Piece]) -> int:
-    return pieces[-1].start + len(pieces[-1].text)
-
-
-def _comments(text: str) -> dict[int, int]:
-    """Where the outermost comments begin and end. A parenthesis without partner opens and closes nothing."""
+def _balanced(text: str) -> tuple[str, dict[int, int]]:
+    """`text` with a space for each parenthesis that has no partner, and where the outermost comments begin and end."""
+    loose: list[int] = []
     stack: list[int] = []
     pairs: list[tuple[int, int]] = []
     for paren in _PAREN.finditer(text):
@@ -117,7 +108,14 @@ def _comments(text: str) -> dict[int, int]:
             while pairs and pairs[-1][0] > start:
                 pairs.pop()
             pairs.append((start, paren.end()))
-    return dict(pairs)
+        else:
+            loose.append(paren.start())
+    if loose or stack:
+        characters = list(text)
+        for at in loose + stack:
+            characters[at] = " "
+        text = "".join(characters)
+    return text, dict(pairs)
 
 
 def _dated(text: str, comments: dict[int, int]) -> date.Dated | None:
@@ -138,10 +136,7 @@ def _pieces(text: str, comments: dict[int, int]) -> list[_Piece]:
     at = 0
     while found := _PIECE.search(text, at):
         start, at = found.span()
-        if start in comments:
-            at = comments[start]
-        elif found[0] in "()":  # without partner
-            continue
+        at = comments.get(start, at)
         pieces.append(_Piece(text[start:at], start))
     return pieces
 

@@ -39,15 +39,16 @@ class Writer(NamedTuple):
 
 # Comments, protocol, comments again.
 _SPLIT = re.compile(rf"((?: ?{COMMENT})*)(?: ?(?:with|via) ([^()]*))?(.*)")
+_COMMENT = re.compile(COMMENT)
 _XMAIL = re.compile(r"\[(\w*Mail [^\s\]]+) (?:[^\]]* )?(\w+) Server\]", re.IGNORECASE)
 _ENCRYPTED = re.compile(r"(\S+) encrypted (\S+)")
 _SLASHED = re.compile(r"(\w+)/(TLS\S*)")
-_MAIL_ENABLE = re.compile(r"(MailEnable) (\w+)$")
+_NAMED_PROTOCOL = re.compile(r"(MailEnable|Microsoft Exchange Server) (ESMTP|SMTP|HTTP-DAV)$")
 _PRODUCT = re.compile(
     r"Microsoft (?:SMTP Server|SMTPSVC|Exchange)|Internet Mail Service|Novell_GroupWise|qmail-scanner\S*", re.IGNORECASE
 )
 # RFC 3848 and RFC 6531 name the first line; the second is what was written before them, and webmail.
-_AUTHENTICATED = re.compile(r"(?:ES|L|UTF8S|UTF8L)MTPS?A|ASMTP|HTTP[US]?", re.IGNORECASE)
+_AUTHENTICATED = re.compile(r"(?:ES|L|UTF8S|UTF8L)MTPS?A|ASMTP|HTTP(?:[US]|-DAV)?", re.IGNORECASE)
 
 _KINDS = (
     (
@@ -84,8 +85,8 @@ def _read(text: str) -> Writer:
     by_notes, phrase, with_notes = split.groups("") if split else ("", "", "")
     protocol, software, tls = _protocol(phrase.strip(",; "))
     auth = sender = by_ip = None
-    if software == "Microsoft SMTPSVC":
-        software += with_notes
+    if software == "Microsoft SMTPSVC" and (version := _COMMENT.search(with_notes)):
+        software += version[0]
     for place, comments in (("by", by_notes), ("with", with_notes)):
         for about, value in notes.read(comments):
             if about is About.TLS:
@@ -110,9 +111,9 @@ def _read(text: str) -> Writer:
 
 def _protocol(phrase: str) -> tuple[str | None, str | None, str | None]:
     """The protocol as written, and the software and TLS that its phrase names."""
-    if found := _XMAIL.match(phrase) or _MAIL_ENABLE.match(phrase):
+    if found := _XMAIL.match(phrase) or _NAMED_PROTOCOL.match(phrase):
         return found[2], found[1], None
-    if found := _ENCRYPTED.search(phrase):
+    if found := _ENCRYPTED.match(phrase):
         return found[2], None, found[1]
     if found := _SLASHED.match(phrase):
         return found[1], None, found[2].replace("/", " ")
