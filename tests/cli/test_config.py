@@ -1,14 +1,11 @@
 """One TOML file: what it may say, and what is said of a wrong one."""
 
 from dataclasses import fields
-from pathlib import Path
 
 import pytest
 
 from hoptrail.config import SECTIONS, Config, ConfigError, every_option, parse_config
-from hoptrail.sample import format_config, manual, sample
-
-TOP = Path(__file__).resolve().parents[2]
+from hoptrail.sample import format_config, sample
 
 
 def problems(text: str) -> list[str]:
@@ -119,18 +116,6 @@ def test_the_sample_holds_every_option():
     text = sample()
     for _, _, option in every_option():
         assert f"\n#{option.name} = " in text
-
-
-def test_the_sample_file_is_the_present_one():
-    assert (TOP / "contrib/hoptrail.toml").read_text() == sample(), (
-        "hoptrail config show --sample > contrib/hoptrail.toml"
-    )
-
-
-def test_the_manual_page_is_the_present_one():
-    page = (TOP / "docs/man/hoptrail.toml.5.md").read_text()
-    options = page.partition("# OPTIONS\n\n")[2].partition("\n# FILES")[0]
-    assert options == manual(), "hoptrail config show --manual is what stands between # OPTIONS and # FILES"
 
 
 def test_every_option_is_explained_in_a_sentence():

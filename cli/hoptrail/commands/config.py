@@ -6,9 +6,7 @@ import click
 
 from hoptrail.config import DEFAULT_PATH, Config, ConfigError, find_config, load_config
 from hoptrail.configured import configured
-from hoptrail.sample import format_config, manual, sample
-
-_TEXTS = {"sample": sample, "manual": manual}
+from hoptrail.sample import format_config, sample
 
 
 @click.group(name="config")
@@ -30,11 +28,10 @@ def check(file: Path | None) -> None:
 @command.command()
 @click.option("--defaults", "what", flag_value="defaults", help="The defaults instead of what is in use.")
 @click.option("--sample", "what", flag_value="sample", help="A commented file to begin with.")
-@click.option("--manual", "what", flag_value="manual", help="The options as the manual page explains them.")
 @configured
 def show(config: Config, *, what: str | None) -> None:
     """Print the configuration in use, every option with its value."""
-    if what in _TEXTS:
-        click.echo(_TEXTS[what](), nl=False)
+    if what == "sample":
+        click.echo(sample(), nl=False)
     else:
         click.echo(format_config(Config() if what else config))
