@@ -35,6 +35,8 @@ from hoptrail_tracer.lookups.settings import LookupSettings
 from hoptrail_tracer.settings import SiteSettings
 
 ONE_DAY: Final = timedelta(days=1)
+MISSED_MOST: Final = 8
+"""A week that was missed is made up for; a host that was off for longer begins anew with yesterday."""
 HISTORY: Final = timedelta(days=HISTORY_DAYS - 1)
 MAP_STEP: Final = "map of relays"
 
@@ -78,20 +80,26 @@ class Night:
         return text(self.report, place=str(self.place / "index.html") if self.place else None)
 
 
-def run(
-    settings: NightlySettings,
-    day: date | None = None,
-    *,
-    progress: Progress,
-    now: Callable[[], datetime] = lambda: datetime.now(UTC),
-) -> Night:
-    """Do the nightly work for a closed UTC day, by default the last one.
+def due_days(settings: NightlySettings, now: datetime) -> list[date]:
+    """The days that a night's job has to do, oldest first: yesterday, and before it those that the last nights missed.
+
+    What was missed lies after the last day that has a map, at most MISSED_MOST days back: a host that was off for long,
+    or into which old mail was imported, begins with yesterday. Raises StoreError.
+    """
+    yesterday = now.astimezone(UTC).date() - ONE_DAY
+    with open_readonly(settings.store.path) as reader:
+        done = tables.mapped_days(reader.db.conn, yesterday - timedelta(days=MISSED_MOST), yesterday - ONE_DAY)
+    missed = (yesterday - max(done)).days if done else 1
+    return [yesterday - timedelta(days=back) for back in range(missed - 1, -1, -1)]
+
+
+def run(settings: NightlySettings, day: date, *, progress: Progress, now: datetime) -> Night:
+    """Do the nightly work for a closed UTC day.
 
     Raises OpenDayError, AlreadyRunningError, and StoreError where there is no store to read; what fails later is a
     failed step of the night.
     """
-    today = now().astimezone(UTC).date()
-    day = day or today - timedelta(days=1)
+    today = now.astimezone(UTC).date()
     if day >= today:
         raise OpenDayError(f"{day} is not over yet (days are UTC days); the last closed day is {today - ONE_DAY}")
     folder = NightsFolder(Path(settings.reports.directory))
@@ -100,7 +108,7 @@ def run(
         open_readonly(settings.store.path) as reader,
         Store.open(settings.store) as store,
     ):
-        return _Job(settings, day, now(), reader, store, folder, progress).run()
+        return _Job(settings, day, now, reader, store, folder, progress).run()
 
 
 @dataclass(slots=True)

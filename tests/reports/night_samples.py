@@ -76,4 +76,4 @@ def refused(network="203.0.113.0/24", refused=40, at=NOON):
 
 
 def nightly(night, day=DAY, *, now=MORNING_AFTER, progress=None) -> Night:
-    return run(night, day, progress=progress or Silent(), now=lambda: now)
+    return run(night, day, progress=progress or Silent(), now=now)

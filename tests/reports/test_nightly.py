@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from hoptrail_reports.errors import AlreadyRunningError, OpenDayError
+from hoptrail_reports.nightly import due_days
 from hoptrail_reports.pages.folder import NightsFolder
 from hoptrail_reports.topology import tables
 from hoptrail_store.errors import StoreError
@@ -72,8 +73,18 @@ def test_a_second_run_gives_the_same(night):
     assert tree(nightly(night, now=MORNING_AFTER + timedelta(hours=1)).place) == first
 
 
-def test_the_last_closed_day_is_what_is_done_by_default(night):
-    assert nightly(night, None).report.day == DAY
+def test_yesterday_is_due_where_no_night_was_missed(night):
+    assert due_days(night, MORNING_AFTER) == [DAY]
+    nightly(night, DAY - timedelta(days=1))
+    assert due_days(night, MORNING_AFTER) == [DAY]
+    nightly(night)
+    assert due_days(night, MORNING_AFTER) == [DAY]
+
+
+def test_days_after_the_last_map_are_due_as_well(night):
+    nightly(night)
+    assert due_days(night, MORNING_AFTER + timedelta(days=3)) == [DAY + timedelta(days=n) for n in (1, 2, 3)]
+    assert due_days(night, MORNING_AFTER + timedelta(days=30)) == [DAY + timedelta(days=30)]
 
 
 def test_a_day_that_is_not_over_is_refused(night):

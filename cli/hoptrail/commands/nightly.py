@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     "--day",
     type=click.DateTime(["%Y-%m-%d"]),
     metavar="YYYY-MM-DD",
-    help="The UTC day to report on, which must be over; without it, the last one that is.",
+    help="The UTC day to report on, which must be over; without it, yesterday, and what the last nights missed.",
 )
 @configured
 def command(config: Config, *, day: datetime | None) -> None:
@@ -31,10 +31,13 @@ def command(config: Config, *, day: datetime | None) -> None:
     and the report says which did not. A run that is repeated gives the same; only one runs at a time.
     """
     settings = nightly.NightlySettings(config.site, config.lookups, config.store, config.reports, config.abuse)
-    with _progress() as progress:
-        night = nightly.run(settings, day.date() if day else None, progress=progress)
-    click.echo(night.text, nl=False)
-    sys.exit(bool(night.report.failed_steps))
+    now = datetime.now(UTC)
+    nights = []
+    for due in [day.date()] if day else nightly.due_days(settings, now):
+        with _progress() as progress:
+            nights.append(nightly.run(settings, due, progress=progress, now=now))
+    click.echo("\n".join(night.text for night in nights), nl=False)
+    sys.exit(any(night.report.failed_steps for night in nights))
 
 
 class _Quiet:
