@@ -35,7 +35,6 @@ WEIGHTS = {
     "long-chain": 0.20,
     "loop": 0.30,
     "numeric-helo": 0.20,
-    "own-name": 0.20,
     "private-address": 0.20,
     "single-received": 0.10,
     "unseen-link": 0.30,

@@ -23,6 +23,25 @@ _BASIS = {
 }
 """How the writer of the line that names the origin came to be believed, and how far that carries."""
 
+_WITHOUT_ADDRESS = {
+    Rule.UNREADABLE: "unreadable",
+    Rule.NO_ADDRESS: "no-address",
+    Rule.LOCAL_PICKUP: "local",
+    Rule.AUTHENTICATED: "submission",
+    Rule.SUBMISSION_HOST: "submission",
+    None: "local",
+}
+"""Why no believed line names an address, by the rule that ended the walk."""
+
+BASES = frozenset(
+    {
+        *(basis for basis, _ in _BASIS.values()),
+        *_WITHOUT_ADDRESS.values(),
+        *("originating-field", "evidence", "inside", "none", Trust.VOUCHED.value, Trust.CLAIMED.value),
+    }
+)
+"""Every basis there is; the last two belong to a deeper origin."""
+
 _ORIGINATING_CONFIDENCE = 0.70
 _EVIDENCE_CONFIDENCE = 0.75
 _INSIDE_UNDECLARED_CONFIDENCE = 0.40
@@ -133,19 +152,7 @@ def _from_field(hops: Sequence[Hop], rule: Rule) -> Origin:
 
 def _nowhere(hops: Sequence[Hop], walked: Walk) -> Origin:
     """No address: say why, and by whose word."""
-    last = hops[walked.believed - 1] if walked.believed else None
-    basis = {
-        Rule.UNREADABLE: "unreadable",
-        Rule.NO_ADDRESS: "no-address",
-        Rule.LOCAL_PICKUP: "local",
-        Rule.AUTHENTICATED: "submission",
-        Rule.SUBMISSION_HOST: "submission",
-    }
-    return Origin(
-        ip=None,
-        name=None,
-        trust=last.trust if last is not None else Trust.CLAIMED,
-        confidence=0.0,
-        basis=basis.get(walked.end, "none") if walked.end is not None else ("local" if last is not None else "none"),
-        reasons=last.reasons if last is not None else ("the message has no Received line",),
-    )
+    if not walked.believed:
+        return Origin(None, None, Trust.CLAIMED, 0.0, "none", ("the message has no Received line",))
+    last = hops[walked.believed - 1]
+    return Origin(None, None, last.trust, 0.0, _WITHOUT_ADDRESS.get(walked.end, "none"), last.reasons)

@@ -2,26 +2,20 @@
 
 import re
 
-_UNPRINTABLE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff0-\uffff\ud800-\udfff"
-    "\U000e0000-\U000e0fff]"
-)
+_FOLDING = re.compile(r"[ \t]*\r?\n[ \t]*|\t")
 
 
 def printable(text: str) -> str:
     r"""The text on one line: folding becomes a space, whatever a terminal may act on is spelled out (`\x1b`)."""
-    return _UNPRINTABLE.sub(_spelled_out, _unfolded(text))
+    if not text.isprintable():
+        text = _FOLDING.sub(" ", text).strip()
+        text = "".join(letter if letter.isprintable() else _spelled_out(letter) for letter in text)
+    return text
 
 
-def _unfolded(text: str) -> str:
-    return re.sub(r"\r?\n[ \t]+", " ", text).strip()
-
-
-def _spelled_out(found: re.Match[str]) -> str:
-    if found[0] == "\t":
-        return " "
-    if "\udc80" <= found[0] <= "\udcff":  # an undecodable byte (PEP 383)
-        return f"\\x{ord(found[0]) - 0xDC00:02x}"
-    if found[0].isascii():  # which backslashreplace would let through
-        return f"\\x{ord(found[0]):02x}"
-    return found[0].encode("ascii", "backslashreplace").decode()
+def _spelled_out(letter: str) -> str:
+    if "\udc80" <= letter <= "\udcff":  # an undecodable byte (PEP 383)
+        return f"\\x{ord(letter) - 0xDC00:02x}"
+    if letter.isascii():
+        return f"\\x{ord(letter):02x}"
+    return letter.encode("ascii", "backslashreplace").decode()

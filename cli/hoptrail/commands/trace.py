@@ -78,8 +78,6 @@ def command(
     exit code is 1 where a FILE could not be read or holds no mail, or a line is no chain.
     """
     config = _adjusted(config, trusted, resolvers)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace", line_buffering=chains == "-")
     if chains is not None:
         if files:
             raise click.UsageError("--chains takes its own FILE and no others")
@@ -118,6 +116,8 @@ def _adjusted(config: Config, trusted: Sequence[str], resolvers: tuple[str, ...]
 
 
 def _trace_chains(name: str, site: SiteSettings) -> int:
+    if name == "-" and isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # whoever asks line by line waits for each answer
     try:
         with open_chains(name) as source:
             return int(trace_chains(source, name, site, out=sys.stdout, err=sys.stderr) > 0)

@@ -59,7 +59,7 @@ def compose(seed: int) -> Composed:
     return _with_connection(random, composed, lines, culprit)
 
 
-def _step(random: Random, lines: list[str], styles, client: Host, writer: Host, clock: Clock) -> None:
+def _step(random: Random, lines: list[str], styles, client: Host, writer: Host, clock: Clock) -> None:  # noqa: PLR0917
     """A handover inside the zone, sometimes with the writer's own filter above it."""
     if random.random() < 0.2:
         lines.append(amavis(random, writer, clock.older()))
@@ -71,7 +71,9 @@ def _step(random: Random, lines: list[str], styles, client: Host, writer: Host, 
 def _fields(random: Random, received: list[str], boundary: int, culprit: Host) -> list[tuple[str, str]]:
     fields = [("Received", value) for value in received]
     if random.random() < 0.5:
-        fields.insert(boundary, ("Received-SPF", f"softfail (domain of x does not designate {culprit.ip}) client-ip={culprit.ip}"))
+        fields.insert(
+            boundary, ("Received-SPF", f"softfail (domain of x does not designate {culprit.ip}) client-ip={culprit.ip}")
+        )
     for forged in forged_fields(random):
         lowest = next(index for index, (_, value) in enumerate(fields) if value == received[boundary]) + 1
         fields.insert(random.randint(lowest, len(fields)), forged)
@@ -83,7 +85,9 @@ def _with_connection(random: Random, composed: Composed, lines: list[str], culpr
     if len(lines) != 1 or random.random() < 0.3:
         return composed
     name = culprit.name if culprit.looked_up else None
-    composed.connection = Connection(ip=culprit.ip, helo=culprit.helo or culprit.name, rdns=name, by=f"mx1.{OWN_DOMAIN}")
+    composed.connection = Connection(
+        ip=culprit.ip, helo=culprit.helo or culprit.name, rdns=name, by=f"mx1.{OWN_DOMAIN}"
+    )
     if random.random() < 0.5:
         own = composed.received.pop(0)
         composed.fields.remove(("Received", own))

@@ -109,7 +109,7 @@ def exchange(random: Random, client: Host, by: Host, date: datetime) -> str:
     )
 
 
-def qmail(random: Random, client: Host, by: Host, date: datetime) -> str:
+def qmail(_: Random, client: Host, by: Host, date: datetime) -> str:
     name = client.name if client.looked_up else "unknown"
     helo = f" (HELO {client.helo})" if client.helo else ""
     return f"from {name}{helo} ({client.ip})\n  by {by.name} with SMTP; {stamp(date)}"
@@ -167,7 +167,16 @@ def stranger(random: Random) -> Host:
     host = Host(ip, name, looked_up=random.random() < 0.6)
     if random.random() < 0.4:
         host.helo = random.choice(
-            [f"mx1.{OWN_DOMAIN}", OWN_DOMAIN, "localhost", "[192.0.2.7]", "198.51.100.1", "mail.yahoo.com", "User", "[127.0.0.1]"]
+            [
+                f"mx1.{OWN_DOMAIN}",
+                OWN_DOMAIN,
+                "localhost",
+                "[192.0.2.7]",
+                "198.51.100.1",
+                "mail.yahoo.com",
+                "User",
+                "[127.0.0.1]",
+            ]
         )
     return host
 

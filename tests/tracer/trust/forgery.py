@@ -29,7 +29,9 @@ def honest_below(random: Random, clock: Clock, first: Host) -> list[str]:
     if last == 0:
         lines.append(postfix(random, Host("192.168.1.20", "laptop.lan"), writer, clock.older()))
     elif last == 1:
-        lines.append(f"by {writer.name} (Postfix, from userid 33)\n\tid {pick(random, '0123456789ABCDEF', 11)}; {stamp(clock.older())}")
+        lines.append(
+            f"by {writer.name} (Postfix, from userid 33)\n\tid {pick(random, '0123456789ABCDEF', 11)}; {stamp(clock.older())}"
+        )
     elif last == 2:
         lines.append(qmail_remark(random, clock.older()))
     return lines
@@ -40,7 +42,7 @@ def forged_below(random: Random, clock: Clock, above: list[str]) -> list[str]:
     return [_lie(random, clock, above) for _ in range(random.randrange(1, 7))]
 
 
-def _lie(random: Random, clock: Clock, above: list[str]) -> str:
+def _lie(random: Random, clock: Clock, above: list[str]) -> str:  # noqa: PLR0911 - as many kinds of lies
     date = clock.older()
     victim, own, another = stranger(random), own_host(random), own_host(random)
     match random.randrange(10):
@@ -55,7 +57,9 @@ def _lie(random: Random, clock: Clock, above: list[str]) -> str:
         case 5:
             return amavis(random, own, date)
         case 6:
-            return random.choice(["", ";;; \x00 (((", "from by with id for", "x" * 300, "from \udc80\udcff by \u202e; never"])
+            return random.choice(
+                ["", ";;; \x00 (((", "from by with id for", "x" * 300, "from \udc80\udcff by \u202e; never"]
+            )
         case 7:
             return f"by {own.name} (Postfix, from userid 0)\n\tid 5D1A2B3C4D; {stamp(date)}"
         case 8:

@@ -92,7 +92,10 @@ def test_private_address_cannot_deliver_for_another_owner():
 
 
 def test_numeric_helo_is_far_from_the_address():
-    assert codes(TOP.replace("from out.example.net", "from [45.67.89.1]")) == {"numeric-helo": 0, "single-received": None}
+    assert codes(TOP.replace("from out.example.net", "from [45.67.89.1]")) == {
+        "numeric-helo": 0,
+        "single-received": None,
+    }
 
 
 @pytest.mark.parametrize("helo", ["[203.0.200.9]", "[192.168.1.20]", "[203.0.113.5]"])
@@ -101,7 +104,10 @@ def test_numeric_helo_is_no_matter_near_by_or_behind_nat(helo):
 
 
 def test_helo_own_is_the_receiver_s_name():
-    assert codes(TOP.replace("from out.example.net (out.example.net", "from mx.example.org (unknown"), NEXT)["helo-own"] == 0
+    assert (
+        codes(TOP.replace("from out.example.net (out.example.net", "from mx.example.org (unknown"), NEXT)["helo-own"]
+        == 0
+    )
 
 
 def test_helo_own_is_no_matter_of_the_site_s_own_relays():
@@ -168,7 +174,11 @@ def test_unreadable_line_is_said():
 
 def test_accusations_add_up_to_forged():
     """None of them alone is proof."""
-    line = NEXT.replace("by out.example.net", "by mx.bank.example").replace("5B5A1B2C3D", "wrong-id").replace("1 Mar 2025 11", "2 Mar 2025 18")
+    line = (
+        NEXT.replace("by out.example.net", "by mx.bank.example")
+        .replace("5B5A1B2C3D", "wrong-id")
+        .replace("1 Mar 2025 11", "2 Mar 2025 18")
+    )
     traced = trace([TOP, line], site=OWN)
     assert {anomaly.code for anomaly in traced.anomalies} == {"by-mismatch", "id-shape", "date-backwards"}
     assert traced.hops[1].trust is Trust.FORGED
@@ -187,10 +197,10 @@ class Memory:
         self.shape = SeenShape(shapes, 100, datetime(2024, 1, 1, tzinfo=UTC))
         self.link = SeenLink(links, 100, 100, skew_s)
 
-    def seen_shape(self, by: str, shape: str) -> SeenShape:
+    def seen_shape(self, by: str, shape: str) -> SeenShape:  # noqa: ARG002
         return self.shape
 
-    def seen_link(self, sender: str, by: str) -> SeenLink:
+    def seen_link(self, sender: str, by: str) -> SeenLink:  # noqa: ARG002
         return self.link
 
 

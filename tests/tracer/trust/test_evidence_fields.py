@@ -10,7 +10,10 @@ OWN = SiteSettings(networks=("192.0.2.0/24",))
 STRANGER = "from x (unknown [203.0.113.5]) by mx.example.org (Postfix) with ESMTP id 4B5A1B2C3D; Sat, 1 Mar 2025 12:00:00 +0000"
 INSIDE = "from web (web.example.org [192.0.2.80]) by mx.example.org (Postfix) with ESMTP id 4B5A1B2C3D; Sat, 1 Mar 2025 12:00:00 +0000"
 UNREADABLE = "from outside by some means"
-SPF = ("Received-SPF", "pass (mx.example.org: domain of a@b designates 203.0.113.5 as permitted sender) client-ip=203.0.113.5;")
+SPF = (
+    "Received-SPF",
+    "pass (mx.example.org: domain of a@b designates 203.0.113.5 as permitted sender) client-ip=203.0.113.5;",
+)
 USER = ("X-Originating-IP", "[198.51.100.77]")
 
 
@@ -21,10 +24,16 @@ def traced(*fields: tuple[str, str], site: SiteSettings = OWN):
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("Received-SPF", "Pass (protection.outlook.com: domain of x designates 203.0.113.5 as permitted sender) receiver=y; client-ip=203.0.113.5; helo=z"),
+        (
+            "Received-SPF",
+            "Pass (protection.outlook.com: domain of x designates 203.0.113.5 as permitted sender) receiver=y; client-ip=203.0.113.5; helo=z",
+        ),
         ("Authentication-Results", "spf=fail (sender IP is 203.0.113.5) smtp.mailfrom=x.example; dkim=none"),
         ("Authentication-Results", "mx.example.org; iprev=pass policy.iprev=203.0.113.5 (x)"),
-        ("ARC-Authentication-Results", "i=1; mx.google.com; spf=pass (google.com: domain of x designates 203.0.113.5 as permitted sender)"),
+        (
+            "ARC-Authentication-Results",
+            "i=1; mx.google.com; spf=pass (google.com: domain of x designates 203.0.113.5 as permitted sender)",
+        ),
         ("X-Forefront-Antispam-Report", "CIP:203.0.113.5;CTRY:US;LANG:en;SCL:1"),
         ("X-Originating-IP", "[203.0.113.5]"),
         ("X-Sender-IP", "203.0.113.5"),

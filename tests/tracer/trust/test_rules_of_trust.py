@@ -53,7 +53,8 @@ def test_first_stranger_ends_belief_for_everything_older():
 def test_loopback_is_believed_though_excluded():
     site = SiteSettings(networks=("192.0.2.0/24", "!127.0.0.0/8"))
     traced = trace(
-        [line("127.0.0.1", "localhost", "mx.example.org"), line("203.0.113.5", "unknown", "mx.example.org", 1)], site=site
+        [line("127.0.0.1", "localhost", "mx.example.org"), line("203.0.113.5", "unknown", "mx.example.org", 1)],
+        site=site,
     )
     assert traced.origin.ip == "203.0.113.5"
     assert "loopback: " in reasons(traced, 0)
@@ -71,21 +72,39 @@ def test_loopback_is_believed_though_excluded():
     ],
 )
 def test_trusted_network_is_believed(site):
-    traced = trace([line("192.0.2.99", "relay.example.org", "mx.example.org"), line("203.0.113.5", "unknown", "relay.example.org", 1)], site=site)
+    traced = trace(
+        [
+            line("192.0.2.99", "relay.example.org", "mx.example.org"),
+            line("203.0.113.5", "unknown", "relay.example.org", 1),
+        ],
+        site=site,
+    )
     assert traced.origin.ip == "203.0.113.5"
     assert "trusted-network: " in reasons(traced, 0)
 
 
 def test_trusted_host_is_believed_by_the_name_looked_up():
     site = SiteSettings(hosts=("*.example.org",))
-    traced = trace([line("192.0.2.7", "relay.example.org", "mx.example.org"), line("203.0.113.5", "unknown", "relay.example.org", 1)], site=site)
+    traced = trace(
+        [
+            line("192.0.2.7", "relay.example.org", "mx.example.org"),
+            line("203.0.113.5", "unknown", "relay.example.org", 1),
+        ],
+        site=site,
+    )
     assert traced.origin.ip == "203.0.113.5"
     assert "trusted-host: " in reasons(traced, 0)
 
 
 def test_trusted_host_is_not_believed_by_its_helo():
     site = SiteSettings(hosts=("*.example.org",))
-    traced = trace([line("203.0.113.5", "unknown", "mx.example.org", helo="relay.example.org"), line("198.51.100.1", "unknown", "relay.example.org", 1)], site=site)
+    traced = trace(
+        [
+            line("203.0.113.5", "unknown", "mx.example.org", helo="relay.example.org"),
+            line("198.51.100.1", "unknown", "relay.example.org", 1),
+        ],
+        site=site,
+    )
     assert traced.origin.ip == "203.0.113.5"
 
 
@@ -100,21 +119,28 @@ def test_trusted_host_is_not_believed_by_a_name_that_nobody_resolved_back():
 
 
 def test_private_handoff_is_believed_where_nothing_is_declared():
-    traced = trace([line("10.0.0.3", "unknown", "mail.example.org"), line("203.0.113.5", "unknown", "gw.example.org", 1)])
+    traced = trace(
+        [line("10.0.0.3", "unknown", "mail.example.org"), line("203.0.113.5", "unknown", "gw.example.org", 1)]
+    )
     assert traced.origin.ip == "203.0.113.5"
     assert "private-handoff: " in reasons(traced, 0)
     assert traced.inferred
 
 
 def test_private_handoff_is_not_believed_where_networks_are_declared():
-    traced = trace([line("10.0.0.3", "unknown", "mail.example.org"), line("203.0.113.5", "unknown", "gw.example.org", 1)], site=OWN)
+    traced = trace(
+        [line("10.0.0.3", "unknown", "mail.example.org"), line("203.0.113.5", "unknown", "gw.example.org", 1)], site=OWN
+    )
     assert traced.origin.ip == "10.0.0.3"
     assert traced.origin.basis == "inside"
 
 
 def test_authenticated_user_is_the_origin_and_his_relay_is_vouched_for():
     traced = trace(
-        [line("203.0.113.5", "branch.example.net", "mx.example.org", protocol="ESMTPSA"), line("198.51.100.1", "unknown", "branch.example.net", 1)]
+        [
+            line("203.0.113.5", "branch.example.net", "mx.example.org", protocol="ESMTPSA"),
+            line("198.51.100.1", "unknown", "branch.example.net", 1),
+        ]
     )
     assert traced.origin.ip == "203.0.113.5"
     assert traced.origin.basis == "submission"
@@ -126,14 +152,22 @@ def test_authenticated_user_is_the_origin_and_his_relay_is_vouched_for():
 
 def test_authenticated_relay_of_a_declared_network_is_believed():
     traced = trace(
-        [line("192.0.2.7", "relay.example.org", "mx.example.org", protocol="ESMTPSA"), line("203.0.113.5", "unknown", "relay.example.org", 1)],
+        [
+            line("192.0.2.7", "relay.example.org", "mx.example.org", protocol="ESMTPSA"),
+            line("203.0.113.5", "unknown", "relay.example.org", 1),
+        ],
         site=OWN,
     )
     assert traced.origin.ip == "203.0.113.5"
 
 
 def test_own_domain_is_believed_by_a_confirmed_name_no_deeper_than_the_writer():
-    traced = trace([line("198.51.100.7", "gw.example.org", "mail.example.org"), line("203.0.113.5", "unknown", "gw.example.org", 1)])
+    traced = trace(
+        [
+            line("198.51.100.7", "gw.example.org", "mail.example.org"),
+            line("203.0.113.5", "unknown", "gw.example.org", 1),
+        ]
+    )
     assert traced.origin.ip == "203.0.113.5"
     assert traced.origin.basis == "inferred-relay"
     assert "own-domain: " in reasons(traced, 0)
@@ -150,14 +184,20 @@ def test_own_neighbour_is_believed_where_address_name_and_line_agree():
         "from IN01.example.org (198.51.100.7) by MB01.example.org (198.51.100.9) with Microsoft SMTP Server id 15.1.2507.9; "
         + DATE.format(50)
     )
-    below = "from x (203.0.113.5) by IN01.example.org (198.51.100.7) with Microsoft SMTP Server id 15.1.2507.9; " + DATE.format(49)
+    below = (
+        "from x (203.0.113.5) by IN01.example.org (198.51.100.7) with Microsoft SMTP Server id 15.1.2507.9; "
+        + DATE.format(49)
+    )
     assert trace([exchange, below]).origin.ip == "203.0.113.5"
     afar = exchange.replace("198.51.100.9", "203.0.113.9")
     assert trace([afar, below]).origin.ip == "198.51.100.7"
 
 
 def test_providers_inner_network_is_looked_through_for_a_reader_of_its_mailbox():
-    top = "from BY5PR19MB4036.namprd19.prod.outlook.com (2603:10b6:a03:228::10) by MN0PR19MB6312.namprd19.prod.outlook.com with HTTPS; " + DATE.format(50)
+    top = (
+        "from BY5PR19MB4036.namprd19.prod.outlook.com (2603:10b6:a03:228::10) by MN0PR19MB6312.namprd19.prod.outlook.com with HTTPS; "
+        + DATE.format(50)
+    )
     edge = (
         "from bulk.example.com (203.0.113.5) by BY5PR19MB4036.mail.protection.outlook.com (10.13.3.181) with Microsoft SMTP "
         "Server id 15.20.6631.47 via Frontend Transport; " + DATE.format(49)
@@ -186,7 +226,10 @@ def test_submission_host_makes_its_client_the_origin():
 
 def test_submission_host_that_is_not_trusted_is_a_stranger():
     site = SiteSettings(networks=("192.0.2.0/24",), msas=("203.0.113.5",))
-    traced = trace([line("203.0.113.5", "unknown", "mx.example.org"), line("198.51.100.1", "unknown", "x.example.net", 1)], site=site)
+    traced = trace(
+        [line("203.0.113.5", "unknown", "mx.example.org"), line("198.51.100.1", "unknown", "x.example.net", 1)],
+        site=site,
+    )
     assert traced.origin.ip == "203.0.113.5"
     assert traced.origin.basis == "top-line"
 
@@ -203,7 +246,9 @@ def test_boundary_gives_address_and_looked_up_name_but_never_the_helo():
 
 # 7 fetch-marker
 
-FETCHED = "from pop.isp.example [203.0.113.110] by localhost with POP3 (fetchmail-6.4.2) for me@localhost (single-drop); "
+FETCHED = (
+    "from pop.isp.example [203.0.113.110] by localhost with POP3 (fetchmail-6.4.2) for me@localhost (single-drop); "
+)
 
 
 def test_fetch_marker_at_the_top_restarts_the_walk():
@@ -221,7 +266,14 @@ def test_fetch_marker_at_the_top_restarts_the_walk():
 
 
 def test_fetch_marker_below_the_stranger_is_ignored():
-    traced = trace([line("203.0.113.5", "unknown", "mx.example.org"), FETCHED + DATE.format(50), line("198.51.100.4", "unknown", "mx.isp.example", 20)], site=OWN)
+    traced = trace(
+        [
+            line("203.0.113.5", "unknown", "mx.example.org"),
+            FETCHED + DATE.format(50),
+            line("198.51.100.4", "unknown", "mx.isp.example", 20),
+        ],
+        site=OWN,
+    )
     assert traced.origin.ip == "203.0.113.5"
 
 
@@ -234,7 +286,10 @@ def test_fetch_marker_below_the_stranger_is_ignored():
 
 
 def test_declare_behind_nat_stops_inference_at_a_private_address_with_a_foreign_line_below():
-    chain = [line("192.168.1.1", "unknown", "mx.example.org", helo="spam.example.net"), line("198.51.100.1", "unknown", "spam.example.net", 1)]
+    chain = [
+        line("192.168.1.1", "unknown", "mx.example.org", helo="spam.example.net"),
+        line("198.51.100.1", "unknown", "spam.example.net", 1),
+    ]
     traced = trace(chain)
     assert traced.origin.ip == "192.168.1.1"
     assert traced.origin.basis == "inside"
@@ -246,14 +301,26 @@ def test_declare_behind_nat_stops_inference_at_a_private_address_with_a_foreign_
 
 
 def test_chain_test_vouches_for_the_line_of_a_host_whose_looked_up_name_wrote_it():
-    traced = trace([line("203.0.113.5", "out.example.net", "mx.example.org"), line("198.51.100.1", "pc.example.net", "out.example.net", 1)], site=OWN)
+    traced = trace(
+        [
+            line("203.0.113.5", "out.example.net", "mx.example.org"),
+            line("198.51.100.1", "pc.example.net", "out.example.net", 1),
+        ],
+        site=OWN,
+    )
     assert classes(traced) == ["trusted", "vouched"]
     assert "chain-test: " in reasons(traced, 1)
     assert traced.origin.ip == "203.0.113.5"
 
 
 def test_chain_test_fails_where_the_writer_goes_by_another_name():
-    traced = trace([line("203.0.113.5", "dsl.isp.example", "mx.example.org"), line("198.51.100.1", "unknown", "mx.bank.example", 1)], site=OWN)
+    traced = trace(
+        [
+            line("203.0.113.5", "dsl.isp.example", "mx.example.org"),
+            line("198.51.100.1", "unknown", "mx.bank.example", 1),
+        ],
+        site=OWN,
+    )
     assert classes(traced) == ["trusted", "claimed"]
 
 
@@ -268,14 +335,17 @@ class Remembered:
     def __init__(self, age: timedelta, count: int = 40, lines: int = 50) -> None:
         self.answer = SeenShape(count, lines, ARRIVED - age)
 
-    def seen_shape(self, by: str, shape: str) -> SeenShape:
+    def seen_shape(self, by: str, shape: str) -> SeenShape:  # noqa: ARG002
         return self.answer if by == "out.example.net" else SeenShape()
 
-    def seen_link(self, sender: str, by: str) -> SeenLink:
+    def seen_link(self, sender: str, by: str) -> SeenLink:  # noqa: ARG002
         return SeenLink()
 
 
-HONEST = [line("203.0.113.5", "out.example.net", "mx.example.org"), line("198.51.100.1", "pc.example.net", "out.example.net", 1)]
+HONEST = [
+    line("203.0.113.5", "out.example.net", "mx.example.org"),
+    line("198.51.100.1", "pc.example.net", "out.example.net", 1),
+]
 
 
 def test_new_relay_is_not_believed_for_48_hours():
@@ -309,7 +379,13 @@ def test_forwarder_or_list_is_looked_past(option, rule, declared):
 
 def test_excluded_host_is_the_source():
     site = SiteSettings(networks=("!192.0.2.66", "192.0.2.0/24"))
-    traced = trace([line("192.0.2.66", "liar.example.org", "mx.example.org"), line("203.0.113.5", "unknown", "liar.example.org", 1)], site=site)
+    traced = trace(
+        [
+            line("192.0.2.66", "liar.example.org", "mx.example.org"),
+            line("203.0.113.5", "unknown", "liar.example.org", 1),
+        ],
+        site=site,
+    )
     assert traced.origin.ip == "192.0.2.66"
     assert "excluded: " in reasons(traced, 0)
 
@@ -319,7 +395,13 @@ def test_excluded_host_is_the_source():
 
 def test_undeclared_receiver_is_not_believed_though_a_declared_name_delivered_its_line():
     site = SiteSettings(hosts=("relay.example.org",))
-    traced = trace([line("192.0.2.7", "relay.example.org", "mx.example.org"), line("203.0.113.5", "unknown", "mx.bank.example", 1)], site=site)
+    traced = trace(
+        [
+            line("192.0.2.7", "relay.example.org", "mx.example.org"),
+            line("203.0.113.5", "unknown", "mx.bank.example", 1),
+        ],
+        site=site,
+    )
     assert traced.origin.ip == "192.0.2.7"
     assert "undeclared-receiver: possible forgery" in reasons(traced, 0)
     assert traced.origin.basis == "inside"
@@ -334,17 +416,27 @@ def test_own_hop_stands_on_top_of_lines_that_came_along():
     traced = trace([line("198.51.100.1", "unknown", "mx.bank.example")], connection=CONNECTION)
     assert classes(traced) == ["observed", "claimed"]
     assert [hop.line for hop in traced.hops] == [None, 0]
-    assert (traced.origin.ip, traced.origin.name, traced.origin.basis) == ("203.0.113.5", "dsl.isp.example", "connection")
+    assert (traced.origin.ip, traced.origin.name, traced.origin.basis) == (
+        "203.0.113.5",
+        "dsl.isp.example",
+        "connection",
+    )
     assert traced.origin.trust is Trust.OBSERVED
 
 
 def test_own_hop_is_not_doubled_where_the_top_line_records_the_connection():
-    traced = trace([line("203.0.113.5", "unknown", "mx.example.org"), line("198.51.100.1", "unknown", "x.example.net", 1)], connection=CONNECTION)
+    traced = trace(
+        [line("203.0.113.5", "unknown", "mx.example.org"), line("198.51.100.1", "unknown", "x.example.net", 1)],
+        connection=CONNECTION,
+    )
     assert [hop.line for hop in traced.hops] == [0, 1]
     assert classes(traced)[0] == "observed"
 
 
-@pytest.mark.parametrize("connection", [Connection(ip="203.0.113.6", by="mx.example.org"), Connection(ip="203.0.113.5", by="other.example.com")])
+@pytest.mark.parametrize(
+    "connection",
+    [Connection(ip="203.0.113.6", by="mx.example.org"), Connection(ip="203.0.113.5", by="other.example.com")],
+)
 def test_own_hop_is_added_where_the_top_line_records_another_connection(connection):
     traced = trace([line("203.0.113.5", "unknown", "mx.example.org")], connection=connection)
     assert len(traced.hops) == 2
@@ -368,13 +460,27 @@ def test_top_line_is_believed_without_a_connection():
 
 
 def test_unreadable_line_of_a_believed_host_ends_the_walk_without_an_origin():
-    traced = trace([line("192.0.2.7", "relay.example.org", "mx.example.org"), ";;;", line("203.0.113.5", "unknown", "relay.example.org", 1)], site=OWN)
+    traced = trace(
+        [
+            line("192.0.2.7", "relay.example.org", "mx.example.org"),
+            ";;;",
+            line("203.0.113.5", "unknown", "relay.example.org", 1),
+        ],
+        site=OWN,
+    )
     assert (traced.origin.ip, traced.origin.basis, traced.origin.confidence) == (None, "unreadable", 0.0)
 
 
 def test_local_pickup_with_a_foreign_line_below_is_the_end():
     pickup = "by web.example.org (Postfix, from userid 33) id 4B5A1B2C3D; " + DATE.format(50)
-    traced = trace([line("192.0.2.80", "web.example.org", "mx.example.org"), pickup, line("198.51.100.1", "unknown", "mx.bank.example", 1)], site=OWN)
+    traced = trace(
+        [
+            line("192.0.2.80", "web.example.org", "mx.example.org"),
+            pickup,
+            line("198.51.100.1", "unknown", "mx.bank.example", 1),
+        ],
+        site=OWN,
+    )
     assert (traced.origin.ip, traced.origin.basis) == ("192.0.2.80", "local")
     assert "local-pickup: " in " ".join(traced.origin.reasons)
 
@@ -386,7 +492,13 @@ def test_filter_that_hands_back_on_the_same_host_is_passed():
 
 
 def test_mail_that_began_inside_says_so():
-    traced = trace([line("192.0.2.7", "relay.example.org", "mx.example.org"), line("192.0.2.55", "pc.example.org", "relay.example.org", 1)], site=OWN)
+    traced = trace(
+        [
+            line("192.0.2.7", "relay.example.org", "mx.example.org"),
+            line("192.0.2.55", "pc.example.org", "relay.example.org", 1),
+        ],
+        site=OWN,
+    )
     assert (traced.origin.ip, traced.origin.basis) == ("192.0.2.55", "inside")
 
 

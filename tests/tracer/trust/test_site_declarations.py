@@ -44,7 +44,9 @@ def test_name_stands_for_itself_or_all_below(declared, name, believed):
     assert host_list([declared]).has(None, name) is believed
 
 
-@pytest.mark.parametrize("wrong", ["", "!", "192.0.2.0/33", "192.0.2", "300.1.1.1", "2001:db8::/200", "a.*.example.org", "a b", "x/y"])
+@pytest.mark.parametrize(
+    "wrong", ["", "!", "192.0.2.0/33", "192.0.2", "300.1.1.1", "2001:db8::/200", "a.*.example.org", "a b", "x/y"]
+)
 def test_what_names_no_host_is_refused_with_the_text(wrong):
     with pytest.raises(SiteError, match="write") as refusal:
         compile_site(SiteSettings(networks=(wrong,)))
