@@ -121,3 +121,26 @@ def test_topology_refuses_a_span_that_ends_before_it_begins(config):
     done = run(topology, config, "--since", "2026-11-02", "--until", "2026-11-01")
     assert done.exit_code == 2
     assert "lies before" in done.output
+
+
+def test_topology_compare_says_what_came_and_went(config):
+    day, before = YESTERDAY.date(), YESTERDAY.date() - timedelta(days=1)
+    fill(settings(config.parent), [message("gone.example", at=YESTERDAY - timedelta(days=1))])
+    arguments = ["compare", f"{before}..{before}", str(day), "--config", str(config)]
+    done = CliRunner().invoke(topology, arguments)
+    assert done.exit_code == 0
+    assert "relays that came: 3\n  gw0.example.net\n" in done.output
+    assert "relays that went: 1\n  gone.example\n" in done.output
+    found = json.loads(CliRunner().invoke(topology, [*arguments, "--json"]).output)
+    assert ["gone.example", "mx.example.org"] in found["links_removed"]
+
+
+def test_topology_refuses_options_that_compare_would_not_see(config):
+    done = run(topology, config, "compare", "2026-11-01", "2026-11-02")
+    assert done.exit_code == 2
+    assert "options of compare stand after it" in done.output
+
+
+@pytest.mark.parametrize("span", ["yesterday", "2026-11-02..2026-11-01", "2026-11-01..2026-11-02..2026-11-03", ".."])
+def test_topology_compare_refuses_what_is_no_span(config, span):
+    assert CliRunner().invoke(topology, ["compare", span, "2026-11-01", "--config", str(config)]).exit_code == 2

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import erfc, fsum, log2, sqrt
 
+from hoptrail_reports.shown import duration, percent, shown
 from hoptrail_reports.topology.delays import DelayStats
 from hoptrail_reports.topology.graph import Edge, RelayMap
 
@@ -15,6 +16,9 @@ DELAYS_NEEDED = 20
 
 DELAY_FLOOR_S = 30.0
 """A shift of the median below this is no news, however sure it is."""
+
+SHOWN = 15
+"""Entries of each list on a terminal."""
 
 Pair = tuple[str, str]
 
@@ -166,3 +170,35 @@ def _delay_shifts(common: Iterable[tuple[Edge, Edge]]) -> tuple[DelayShift, ...]
         if q < FALSE_DISCOVERIES and abs((other.median_s or 0.0) - (one.median_s or 0.0)) >= DELAY_FLOOR_S
     )
     return tuple(sorted(shifts, key=lambda shift: -abs(shift.after_s - shift.before_s)))
+
+
+def comparison_text(found: Comparison) -> str:
+    """The comparison for a terminal: counts of all, and the first of each."""
+    return "\n".join(
+        [
+            f"distance of the links' shares: {found.divergence:.3f} (0 the same, 1 nothing in common)",
+            *_listed("relays that came", [shown(relay) for relay in found.relays_added]),
+            *_listed("relays that went", [shown(relay) for relay in found.relays_removed]),
+            *_listed("links that came", [_arrow(link) for link in found.links_added]),
+            *_listed("links that went", [_arrow(link) for link in found.links_removed]),
+            *_listed(
+                "links whose share moved",
+                [f"{_arrow(s.link)}: {percent(s.before)} to {percent(s.after)}" for s in found.shares],
+            ),
+            *_listed(
+                "links whose delay moved",
+                [f"{_arrow(s.link)}: median {duration(s.before_s)} to {duration(s.after_s)}" for s in found.delays],
+            ),
+            *_listed("relays that changed rows", [f"{shown(name)}: {a} to {b}" for name, a, b in found.rows]),
+            "",
+        ]
+    )
+
+
+def _listed(what: str, entries: Sequence[str]) -> list[str]:
+    more = [f"  and {len(entries) - SHOWN:,} more"] if len(entries) > SHOWN else []
+    return [f"{what}: {len(entries):,}", *(f"  {entry}" for entry in entries[:SHOWN]), *more]
+
+
+def _arrow(link: Pair) -> str:
+    return f"{shown(link[0])} \N{RIGHTWARDS ARROW} {shown(link[1])}"
