@@ -95,6 +95,17 @@ def test_line_on_top_that_the_declared_relay_did_not_write_accuses_nobody(relay,
     assert code(record) in ("not-the-relay", "own-network", "forwarder")
 
 
+def test_lines_of_scanners_between_a_relay_and_the_stranger_are_looked_past():
+    lines = (
+        "(qmail 26557 invoked by uid 7794); 4 Nov 2003 15:29:18 -0000",
+        "from jpaterr@yahoo.com by mail.voxmail.com.br by uid 7791 with qmail-scanner-1.16 (clamscan: 0.60. Clear:.); 04 Nov 2003 15:29:18 -0000",
+        "from pe244065.user.veloxzone.com.br (HELO smtp0391.mail.yahoo.com) (webmaster@200.164.244.65) by mail.voxmail.com.br with SMTP; 4 Nov 2003 15:29:17 -0000",
+    )
+    record = spam("11.0.0.8", rdns="mail.voxmail.com.br", helo="mail.voxmail.com.br", received=lines)
+    assert record.trace.origin.ip == "200.164.244.65"
+    assert code(record) is None
+
+
 def test_program_on_this_host_that_invents_lines_accuses_nobody():
     lines = ("from a (b.example [12.3.4.5]) by mx.example.org with SMTP id 1; Fri, 20 Nov 2026 11:59:00 +0000",)
     assert code(spam("127.0.0.1", rdns="localhost", helo="mx.example.org", received=lines)) == "local"
