@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from hoptrail_reports import drafting
-from hoptrail_reports.errors import LookupsDownError, OpenDayError
+from hoptrail_reports.errors import LookupsDownError, OpenDayError, ReportError
 from hoptrail_reports.gather import gather
 from hoptrail_reports.pages.figures import HISTORY_DAYS
 from hoptrail_reports.pages.folder import NightsFolder
@@ -26,6 +26,7 @@ from hoptrail_reports.text import text
 from hoptrail_reports.topology import svg, tables
 from hoptrail_reports.topology.source import stored_ways
 from hoptrail_reports.topology.traffic import Traffic, Way, traffic
+from hoptrail_store.errors import StoreError
 from hoptrail_store.reader import Reader, day_span, open_readonly
 from hoptrail_store.retention import prune
 from hoptrail_store.rows import milliseconds
@@ -145,7 +146,8 @@ class _Job:
         try:
             detail = step()
         except Exception as error:  # noqa: BLE001 - a step of any kind must not keep the others from being done
-            _log.exception("the step %r failed", name)
+            expected = isinstance(error, ReportError | StoreError | OSError)
+            _log.error("the step %r failed: %s", name, error, exc_info=not expected)
             self.steps.append(Step(name, failed=True, detail=str(error) or type(error).__name__))
             return False
         self.steps.append(Step(name, detail=detail))

@@ -28,7 +28,7 @@ def bars(items: Sequence[Bar], *, title: str) -> Markup:
     every = max(1, -(-_LABEL_WIDTH // int(slot)))
     parts = [
         Markup('<svg class="chart" viewBox="0 0 {} {}" role="img"><title>{}</title>{}').format(
-            _WIDTH, _HEIGHT, title, _HATCH
+            _WIDTH, _HEIGHT, title, _HATCH if any(item.marked for item in items) else ""
         )
     ]
     for index, item in enumerate(items):
