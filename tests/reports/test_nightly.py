@@ -1,3 +1,4 @@
+import asyncio
 import json
 import multiprocessing
 import os
@@ -10,14 +11,16 @@ from pathlib import Path
 
 import pytest
 
+from hoptrail_reports.abuse.drafts import draft_day
 from hoptrail_reports.errors import AlreadyRunningError, OpenDayError
 from hoptrail_reports.nightly import due_days
 from hoptrail_reports.pages.folder import NightsFolder
+from hoptrail_reports.settings import AbuseSettings
 from hoptrail_reports.topology import tables
 from hoptrail_store.errors import StoreError
 from hoptrail_store.reader import open_readonly
 from hoptrail_store.store import Store
-from reports.abuse.spam import spam
+from reports.abuse.spam import SITE, desk, spam
 from reports.night_samples import DAY, MORNING_AFTER, NOON, Silent, fill, message, nightly, refused, settings
 
 
@@ -188,6 +191,18 @@ def test_old_pages_and_maps_are_deleted(night):
     assert NightsFolder(folder(night)).nights() == [DAY + timedelta(days=9)]
     with Store.open(night.store) as store:
         assert tables.mapped_days(store.db.conn, DAY, DAY + timedelta(days=9)) == [DAY + timedelta(days=9)]
+
+
+def test_drafts_that_wait_are_listed_on_the_page_and_in_the_text(night):
+    fill(night, [spam(at=NOON)])
+    with Store.open(night.store) as store:
+        asyncio.run(draft_day(DAY, store, site=SITE, settings=AbuseSettings(), contact=desk, now=MORNING_AFTER))
+    done = nightly(night)
+    [draft] = done.report.drafts
+    assert draft.contact == "abuse@isp.example.com"
+    for text in (done.text, (done.place / "index.html").read_text()):
+        assert draft.id in text
+        assert "1 abuse draft waits for your word" in text
 
 
 HOSTILE = "<script>alert(1)</script>\"'&\u202eevil\x00.example"
