@@ -278,6 +278,41 @@ CREATE TABLE abuse_draft (
     UNIQUE (day, ip, contact)
 );
 
+-- What the site has seen of relays, learnt each night from lines that somebody believed speaks for, so that a line that
+-- departs from it shows (hoptrail_tracer.history).
+
+-- How a host's Received lines look.
+--   by_name  the host;  shape  id of `name`: the line without its names, addresses and times;  since_ms  of the first one
+CREATE TABLE shape_seen (
+    by_name INTEGER NOT NULL REFERENCES name,
+    shape INTEGER NOT NULL REFERENCES name,
+    lines INTEGER NOT NULL,
+    since_ms INTEGER NOT NULL,
+    PRIMARY KEY (by_name, shape)
+) WITHOUT ROWID;
+
+-- How often one relay handed mail to another.
+--   back_ms  how far the dates ran back over the link at most, NULL where no two could be compared
+CREATE TABLE link_seen (
+    sender_name INTEGER NOT NULL REFERENCES name,
+    by_name INTEGER NOT NULL REFERENCES name,
+    messages INTEGER NOT NULL,
+    back_ms INTEGER,
+    PRIMARY KEY (sender_name, by_name)
+) WITHOUT ROWID;
+
+-- The sums of `link_seen` for each relay, which would take long to add up for a busy one.
+CREATE TABLE relay_seen (
+    relay_name INTEGER PRIMARY KEY REFERENCES name,
+    sent INTEGER NOT NULL,
+    received INTEGER NOT NULL
+);
+
+-- The UTC days whose mail the tables above have learnt from.
+CREATE TABLE learnt_day (
+    day TEXT PRIMARY KEY
+) WITHOUT ROWID;
+
 -- Answers of look-ups, until they expire.
 --   kind   what was asked: a short word of the tracer's;  key  a name, an address or a network
 CREATE TABLE lookup (
