@@ -69,6 +69,7 @@ def address(text: str | None) -> Address | None:
     return Address(value, version, Scope.GLOBAL)
 
 
+@lru_cache(maxsize=32768)
 def scope(text: str | None) -> Scope | None:
     """Where an address means something; None for what is no address."""
     found = address(text)

@@ -21,11 +21,12 @@ WEIGHTS = {
     "chain-break": 0.40,
     "chain-cut": 0.30,
     "clock-skew": 0.05,
+    "copied-line": 0.70,
     "date-backwards": 0.40,
     "date-future": 0.70,
     "date-impossible": 0.60,
     "date-past": 0.10,
-    "duplicate-line": 0.70,
+    "duplicate-line": 0.30,
     "helo-own": 0.40,
     "id-shape": 0.50,
     "id-time": 0.70,
@@ -82,7 +83,7 @@ class Finding:
 
 
 def find(
-    hops: Sequence[Received], site: Site, *, values: Sequence[str], first_line: int, believed: int, now: datetime | None
+    hops: Sequence[Received], site: Site, *, believed: int, lines_left_out: int, now: datetime | None
 ) -> list[Finding]:
     """All that is wrong with a chain, from its lines alone. `believed` hops from the top were written by our own."""
     found: list[Finding] = []
@@ -95,9 +96,9 @@ def find(
         if newer.kind is not Kind.FETCH:
             found += _between(newer_index, newer, index, older)
     found += _dates(hops, believed, now)
-    found += _duplicates(values, first_line)
+    found += _duplicates(readable)
     found += _loops(readable)
-    found += _whole(hops, readable, values)
+    found += _whole(hops, readable, lines_left_out)
     return found
 
 
@@ -105,6 +106,8 @@ def _at_line(index: int, hop: Received) -> Iterator[Finding]:
     """What one line shows about whoever wrote it."""
     if scope(hop.ip) is Scope.RESERVED:
         yield Finding("impossible-address", f"no host can have the address {hop.ip}", index, index)
+    if hop.id is None and hop.software is None:
+        return
     if fingerprint.id_fits(hop) is False:
         yield Finding("id-shape", f"{hop.software} does not make queue ids like {hop.id}", index, index)
     if fingerprint.protocol_fits(hop) is False:
@@ -192,16 +195,16 @@ def _dates(hops: Sequence[Received], believed: int, now: datetime | None) -> Ite
             yield Finding(code, f"dated {back} after the next newer line", index, index)
 
 
-def _duplicates(values: Sequence[str], first_line: int) -> Iterator[Finding]:
-    """Lines that stand there twice: no MTA writes the same id and second again."""
-    seen: dict[str, int] = {}
-    for index, value in enumerate(values, start=first_line):
-        text = " ".join(value.split())
-        if not text:
+def _duplicates(readable: Sequence[tuple[int, Received]]) -> Iterator[Finding]:
+    """Lines that stand there twice, of one id and second. In a row some providers write them, elsewhere nobody does."""
+    seen: dict[tuple[object, ...], int] = {}
+    for position, (index, hop) in enumerate(readable):
+        if hop.id is None or hop.date is None:
             continue
-        first = seen.setdefault(text, index)
-        if first != index:
-            yield Finding("duplicate-line", f"the same line as at hop {first}", index, index)
+        first = seen.setdefault((hop.id, hop.date, hop.by, hop.ip, hop.helo), position)
+        if first != position:
+            code = "duplicate-line" if first == position - 1 else "copied-line"
+            yield Finding(code, f"the same line as at hop {readable[first][0]}", index, index)
 
 
 def _loops(readable: Sequence[tuple[int, Received]]) -> Iterator[Finding]:
@@ -219,14 +222,14 @@ def _loops(readable: Sequence[tuple[int, Received]]) -> Iterator[Finding]:
 
 
 def _whole(
-    hops: Sequence[Received], readable: Sequence[tuple[int, Received]], values: Sequence[str]
+    hops: Sequence[Received], readable: Sequence[tuple[int, Received]], lines_left_out: int
 ) -> Iterator[Finding]:
     """What the chain as a whole shows."""
     for index, hop in enumerate(hops):
         if hop.status == "unparseable":
             yield Finding("unreadable", "the line cannot be read", index)
-    if len(values) > len(hops):
-        yield Finding("chain-cut", f"{len(values)} lines: only the newest {len(hops)} were looked at")
+    if lines_left_out:
+        yield Finding("chain-cut", f"{lines_left_out} older lines were not looked at")
     elif len(readable) > LONG_CHAIN:
         yield Finding("long-chain", f"{len(readable)} hops: no MTA passes on so many")
     if len(readable) == 1:

@@ -60,7 +60,7 @@ def trace(
     )
     synthetic = _synthetic(found, walked, hops)
     trusts, anomalies, reasons = judgement.judge(
-        hops, walked, declared, values=received, first_line=first_line, history=history, now=now
+        hops, walked, declared, lines_left_out=len(received) - len(lines), history=history, now=now
     )
     delays = _delays(hops)
     judged = [

@@ -50,10 +50,9 @@ def id_fits(received: Received) -> bool | None:
 
 def protocol_fits(received: Received) -> bool | None:
     """Whether the protocol is spelt as the software named spells it; None where that is not known."""
-    mark = _mark(received.software) if received.software else None
-    if mark is None or mark.protocols is None or received.protocol is None:
+    if received.software is None or received.protocol is None:
         return None
-    return mark.protocols.fullmatch(received.protocol) is not None
+    return _protocol_fits(received.software, received.protocol)
 
 
 def id_time(received: Received) -> datetime | None:
@@ -64,7 +63,7 @@ def id_time(received: Received) -> datetime | None:
     """
     if received.id is None:
         return None
-    if _GOOGLE_ID.search(received.id) and (received.by or "").endswith("google.com"):
+    if received.by is not None and received.by.endswith(".google.com"):
         return _google_time(received.id)
     mark = _mark(received.software) if received.software else None
     if mark is None or mark.time is None or mark.ids is None or not mark.ids.fullmatch(received.id):
@@ -73,27 +72,35 @@ def id_time(received: Received) -> datetime | None:
 
 
 def shape(received: Received) -> str:
-    """What a line looks like apart from names, addresses and times: the same for all lines of one configuration."""
-    present = "".join(
-        letter if value is not None else "-"
-        for letter, value in (
-            *(("r", received.rdns), ("h", received.helo), ("i", received.ident), ("b", received.by_ip)),
-            *(("f", received.for_), ("e", received.envelope_from), ("t", received.tls)),
-        )
-    )
-    return "|".join((received.software or "", (received.protocol or "").rstrip("SAsa"), _mask(received.id), present))
+    """What a line looks like as far as its writer's configuration decides: the key of a host's habits in a history.
+
+    Whatever depends on the client (names, TLS, SMTP or ESMTP) or on an upgrade (versions) is left out.
+    """
+    software = _VERSION.sub("", received.software) if received.software else ""
+    protocol = received.protocol or ""
+    case = "lower" if protocol.islower() else "upper" if protocol.isupper() else protocol
+    return "|".join((software, case, _id_shape(received.id), "by-ip" if received.by_ip is not None else ""))
+
+
+def _id_shape(queue_id: str | None) -> str:
+    """The separators of an id, and of each part between them whether it is hexadecimal."""
+    parts = _ID_PART.split((queue_id or "")[:64])
+    return "".join(part if index % 2 else _part_shape(part) for index, part in enumerate(parts))
+
+
+def _part_shape(part: str) -> str:
+    return "" if not part else "x" if _HEX.fullmatch(part) else "w"
+
+
+@lru_cache(maxsize=4096)
+def _protocol_fits(software: str, protocol: str) -> bool | None:
+    mark = _mark(software)
+    return None if mark is None or mark.protocols is None else mark.protocols.fullmatch(protocol) is not None
 
 
 @lru_cache(maxsize=4096)
 def _mark(software: str) -> Mark | None:
     return next((mark for mark in _MARKS if mark.software.match(software)), None)
-
-
-def _mask(queue_id: str | None) -> str:
-    if queue_id is None:
-        return ""
-    masked = re.sub(r"[0-9A-Fa-f]{5,}", "x", queue_id[:64])
-    return re.sub(r"\d+", "9", re.sub(r"[a-z]+", "a", re.sub(r"[A-Z]+", "A", masked)))
 
 
 def _number(digits: str, alphabet: str) -> int | None:
@@ -142,6 +149,9 @@ def _google_time(queue_id: str) -> datetime | None:
         return None
 
 
+_VERSION = re.compile(r"[ /]?[v\d][\d.]*\b.*", re.DOTALL)
+_ID_PART = re.compile(r"([^0-9A-Za-z]+)")
+_HEX = re.compile(r"[0-9A-F]+|[0-9a-f]+")
 _GOOGLE_ID = re.compile(r"\.(20\d\d)\.(\d\d)\.(\d\d)\.(\d\d)\.(\d\d)\.(\d\d)$")
 _UPPER_SMTP = re.compile(r"(?:UTF8)?(?:E?SMTP|LMTP)S?A?")
 _SENDMAIL_8_9 = re.compile(r"[A-Z]{3}\d{5,12}")

@@ -35,13 +35,12 @@ def judge(
     walked: Walk,
     site: Site,
     *,
-    values: Sequence[str],
-    first_line: int,
+    lines_left_out: int,
     history: History | None,
     now: datetime | None,
 ) -> tuple[list[Trust], list[Anomaly], list[tuple[str, ...]]]:
     """The class of each hop, what is wrong with the chain (strongest first), and each hop's reasons."""
-    found = anomalies.find(hops, site, values=values, first_line=first_line, believed=walked.believed, now=now)
+    found = anomalies.find(hops, site, believed=walked.believed, lines_left_out=lines_left_out, now=now)
     arrived = now or next((hop.date for hop in hops if hop.date is not None), None)
     if history is not None:
         found += _from_history(hops, history)

@@ -136,15 +136,26 @@ def test_date_past_is_a_month():
     assert codes(TOP, NEXT.replace("1 Mar 2025", "1 Jan 2025")) == {"date-past": 1}
 
 
-def test_duplicate_line_is_forged():
-    traced = trace([TOP, NEXT, NEXT.replace(" by", "\n\tby")], site=OWN)
-    assert [anomaly.code for anomaly in traced.anomalies] == ["duplicate-line"]
-    assert [hop.trust.value for hop in traced.hops] == ["trusted", "vouched", "forged"]
+def test_copied_line_is_forged():
+    traced = trace([TOP, NEXT, NEXT.replace("5B5A", "6B5A"), NEXT.replace(" by", "\n\tby")], site=OWN)
+    assert {anomaly.code: anomaly.hop for anomaly in traced.anomalies}["copied-line"] == 3
+    assert traced.hops[3].trust is Trust.FORGED
 
 
 def test_copy_of_a_believed_line_leaves_the_original_believed():
-    traced = trace([TOP, TOP], site=OWN)
-    assert [hop.trust.value for hop in traced.hops] == ["trusted", "forged"]
+    traced = trace([TOP, NEXT, TOP], site=OWN)
+    assert [hop.trust.value for hop in traced.hops] == ["trusted", "vouched", "forged"]
+
+
+def test_duplicate_line_in_a_row_is_some_provider_s_habit():
+    traced = trace([TOP, NEXT, NEXT], site=OWN)
+    assert [anomaly.code for anomaly in traced.anomalies] == ["duplicate-line"]
+    assert [hop.trust.value for hop in traced.hops] == ["trusted", "vouched", "claimed"]
+
+
+def test_lines_without_an_id_are_no_duplicates():
+    api = "from 929832418881 named unknown by gmailapi.google.com with HTTPREST; Sat, 1 Mar 2025 11:59:00 +0000"
+    assert codes(TOP, api, api) == {}
 
 
 def test_loop_is_a_link_passed_twice():
