@@ -24,6 +24,7 @@ from hoptrail_reports.settings import AbuseSettings, ReportSettings
 from hoptrail_reports.shown import counted
 from hoptrail_reports.text import text
 from hoptrail_reports.topology import svg, tables
+from hoptrail_reports.topology.details import relay_details
 from hoptrail_reports.topology.source import stored_ways
 from hoptrail_reports.topology.traffic import Traffic, Way, traffic
 from hoptrail_store.errors import StoreError
@@ -218,9 +219,10 @@ class _Job:
             for name, content in files.items():
                 (place / name).write_text(content, encoding="utf-8")
             (place / "relays").mkdir()
+            details = relay_details(self.reader, self.day, pages.relay_files)
             for relay, name in pages.relay_files.items():
                 history = tables.relay_history(self.reader.db.conn, relay, self.day - HISTORY, self.day)
-                (place / name).write_text(pages.relay(relay, history), encoding="utf-8")
+                (place / name).write_text(pages.relay(relay, history, details[relay]), encoding="utf-8")
                 self.progress.advance()
 
         self.folder.publish(self.day, write)

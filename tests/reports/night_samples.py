@@ -9,7 +9,7 @@ from hoptrail_store.records import MessageRecord, RefusalCount, Score
 from hoptrail_store.settings import StoreSettings
 from hoptrail_store.store import Store
 from hoptrail_tracer.lookups.settings import LookupSettings
-from hoptrail_tracer.model import Hop, Origin, Received, Trace, Trust
+from hoptrail_tracer.model import AddressFacts, Hop, Origin, Received, Trace, Trust
 from hoptrail_tracer.settings import SiteSettings
 
 DAY = date(2026, 11, 20)
@@ -42,7 +42,11 @@ def settings(folder, **reports):
 def message(client="gw.example.net", *, at=NOON, points=None, claimed="[198.51.100.7]"):
     """A message that `client` handed to mx.example.org; its own line names the host before it."""
     hops = (
-        Hop(Received("parsed", ip="192.0.2.9", rdns=client, by="mx.example.org", date=at), Trust.OBSERVED, 3.0),
+        Hop(
+            Received("parsed", ip="192.0.2.9", rdns=client, by="mx.example.org", software="Postfix", date=at),
+            Trust.OBSERVED,
+            3.0,
+        ),
         Hop(
             Received("parsed", ip=claimed.strip("[]"), by=client, date=at - timedelta(seconds=3)),
             Trust.CLAIMED,
@@ -61,6 +65,7 @@ def message(client="gw.example.net", *, at=NOON, points=None, claimed="[198.51.1
         size_bytes=1_000,
         trace=Trace(hops, Origin("192.0.2.9", client, Trust.OBSERVED, 0.9, "connection")),
         fields=(),
+        facts=AddressFacts("192.0.2.9", asn=64500, as_name="EXAMPLE-NET", country="NL"),
         score=None if points is None else Score(points, 5.0, ("RULE",)),
     )
 

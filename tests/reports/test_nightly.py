@@ -71,6 +71,15 @@ def test_the_map_is_kept_in_the_store(night):
     assert kept.relays["gw0.example.net"].messages == 10
 
 
+def test_a_relays_page_tells_its_addresses_networks_and_software(night):
+    place = nightly(night).place
+    [page] = place.glob("relays/gw0.example.net-*.html")
+    assert "<dt>Addresses</dt><dd>192.0.2.9</dd>" in page.read_text()
+    assert "<dt>Networks</dt><dd>AS64500 EXAMPLE-NET, NL</dd>" in page.read_text()
+    [page] = place.glob("relays/mx.example.org-*.html")
+    assert "<dt>Says it runs</dt><dd>Postfix</dd>" in page.read_text()
+
+
 def test_a_second_run_gives_the_same(night):
     first = tree(nightly(night).place)
     assert tree(nightly(night, now=MORNING_AFTER + timedelta(hours=1)).place) == first

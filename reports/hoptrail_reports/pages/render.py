@@ -17,6 +17,7 @@ from hoptrail_reports.settings import ReportSettings
 from hoptrail_reports.shown import percent
 from hoptrail_reports.topology import svg
 from hoptrail_reports.topology.colours import WORDS, Colour, Thresholds
+from hoptrail_reports.topology.details import RelayDetails
 from hoptrail_reports.topology.fold import Folded, fold
 from hoptrail_reports.topology.graph import RelayMap
 from hoptrail_reports.topology.grouping import owner
@@ -99,8 +100,8 @@ class Pages:
             limit=ROWS_SHOWN,
         )
 
-    def relay(self, name: str, history: Mapping[date, int]) -> str:
-        """The page of one relay, with its messages by day."""
+    def relay(self, name: str, history: Mapping[date, int], details: RelayDetails) -> str:
+        """The page of one relay, with its messages by day and what else is known of it."""
         report, relays = self._report, self._report.relays
         stats = relays.relays[name]
         return self._environment.get_template("relay.html").render(
@@ -112,6 +113,7 @@ class Pages:
             row=relays.rows[name],
             ranks=sorted(stats.ranks.items()),
             owner=owner(name),
+            details=details,
             filters=relays.filters.get(name),
             reach_chart=delay_chart(stats.reach),
             history_chart=history_chart(report.day, history),
