@@ -149,7 +149,7 @@ class _Lesson:
         for received in _corroborated(record.trace.hops):
             if by := canonical(received.by or ""):
                 self.shapes[by, _kept(shape(received))] += 1
-                self.since_ms.setdefault(by, milliseconds(record.received_at))
+                self.since_ms.setdefault(by, at_ms)
         for received, older in _believed_links(record.trace.hops):
             by, sender = canonical(received.by or ""), canonical(received.rdns or "") or received.ip
             if by and sender:

@@ -9,7 +9,6 @@ from hoptrail_store.ids import Ids
 from hoptrail_store.ingest import record_of
 from hoptrail_store.mailboxes import LeftOut, RawMessage, Source, find_sources, read_messages
 from hoptrail_store.store import Store
-from hoptrail_tracer.history import History
 from hoptrail_tracer.settings import SiteSettings
 
 _BATCH = 200  # messages a transaction: what an interruption costs, and how long others wait for the lock (some 20 ms)
@@ -34,7 +33,6 @@ class Import:
     paths: tuple[Path, ...]
     site: SiteSettings = field(default_factory=SiteSettings)
     believe_scores: bool = False
-    history: History | None = None
 
     def size_bytes(self) -> int:
         """Return the bytes on the disk that `run` will read."""
@@ -48,8 +46,7 @@ class Import:
         while batch := list(islice(messages, _BATCH)):
             new = [message for message in batch if not store.knows(message.digest)]
             records = [
-                record_of(message, ids=ids, site=self.site, history=self.history, believe_scores=self.believe_scores)
-                for message in new
+                record_of(message, ids=ids, site=self.site, believe_scores=self.believe_scores) for message in new
             ]
             stored = store.put(records, digests=[message.digest for message in new]) if new else 0
             result.imported += stored

@@ -11,7 +11,6 @@ from hoptrail_store.mailboxes import RawMessage
 from hoptrail_store.records import MessageRecord, Score
 from hoptrail_store.rows import milliseconds
 from hoptrail_tracer.chain import trace
-from hoptrail_tracer.history import History
 from hoptrail_tracer.messages import read_fields, received_values
 from hoptrail_tracer.model import Trace
 from hoptrail_tracer.printable import printable
@@ -31,10 +30,11 @@ def record_of(
     *,
     ids: Ids,
     site: SiteSettings,
-    history: History | None = None,
     believe_scores: bool = False,
 ) -> MessageRecord:
     """Return the record of an imported message; never raises, whatever state the message is in.
+
+    The site's history is not asked: it knows nothing of the time when old mail came.
 
     With `believe_scores` an X-Spam-Status field counts as our own SpamAssassin's word; anybody could have written it.
     """
@@ -43,7 +43,7 @@ def record_of(
         header = header[: end.end()]
     fields = read_fields(header)
     first = {name.lower(): value for name, value in reversed(fields)}
-    traced = trace(received_values(fields), site=site, fields=fields, history=history)
+    traced = trace(received_values(fields), site=site, fields=fields)
     received_at = _received_at(traced, first, message.modified_s)
     score = _score(first) if believe_scores else None
     newest = traced.hops[0].received if traced.hops else None

@@ -8,7 +8,6 @@ from hoptrail_store import assembly, rows, trail
 from hoptrail_store.records import MessageRecord
 from hoptrail_store.store import Store
 from hoptrail_tracer.chain import trace
-from hoptrail_tracer.history import History
 from hoptrail_tracer.model import Trace
 from hoptrail_tracer.settings import SiteSettings
 
@@ -25,7 +24,7 @@ class Reparsed:
     origins: int
 
 
-def trace_again(record: MessageRecord, site: SiteSettings, history: History | None = None) -> Trace:
+def trace_again(record: MessageRecord, site: SiteSettings) -> Trace:
     """Return the trace of a record's raw fields as the present parser sees them, as the store would give it back."""
     fields = [(name.decode("latin-1"), value.decode("utf-8", "surrogateescape")) for name, value in record.fields]
     traced = trace(
@@ -33,7 +32,6 @@ def trace_again(record: MessageRecord, site: SiteSettings, history: History | No
         connection=record.connection,
         site=site,
         fields=fields,
-        history=history,
         now=record.received_at if record.source == "milter" else None,
     )
     return trail.unpack(trail.pack((), traced))[1]
@@ -43,7 +41,6 @@ def reparse(
     store: Store,
     site: SiteSettings,
     *,
-    history: History | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Reparsed:
     """Trace every stored message again and replace what changed; `progress` is told the messages done so far.
@@ -59,10 +56,7 @@ def reparse(
             return Reparsed(done, changed, origins)
         last = found[-1]["number"]
         records = assembly.records(store.db, found, evidence=False)
-        again = [
-            (row["number"], record, trace_again(record, site, history))
-            for row, record in zip(found, records, strict=True)
-        ]
+        again = [(row["number"], record, trace_again(record, site)) for row, record in zip(found, records, strict=True)]
         differing = [(number, record, new) for number, record, new in again if new != record.trace]
         if differing:
             _replace(store, [(number, record.fields, new) for number, record, new in differing])

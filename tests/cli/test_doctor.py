@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from hoptrail.checks.access import User, obstacle
-from hoptrail.checks.socket import Postfix, check_milter, check_socket
+from hoptrail.checks.socket import Postfix, check_milter, check_socket, find_postfix
 from hoptrail.config import parse_config
 from hoptrail_store.settings import StoreSettings
 from hoptrail_store.store import Store
 from testbed.dnsservers import Rbldnsd, Unbound
+from testbed.places import ROOT, unpacked
 from testbed.spamd import Spamd
 
 
@@ -204,3 +205,15 @@ def test_the_resolver_and_each_list_are_asked(hoptrail, write):
 def test_a_resolver_that_does_not_answer_is_bad(hoptrail, write):
     [finding] = findings(hoptrail, write(lookups={"nameservers": ["127.0.0.1@9"], "dns_timeout_s": 0.2}))["resolver"]
     assert finding["state"] == "bad"
+
+
+@pytest.mark.services
+@pytest.mark.parametrize(("field", "chrooted"), [("y", True), ("n", False), ("-", False)])
+def test_postfix_is_asked_for_its_chroot_and_milters(tmp_path, monkeypatch, field, chrooted):
+    monkeypatch.setenv("PATH", f"{unpacked(ROOT / 'usr/sbin')}:{os.environ['PATH']}")
+    monkeypatch.setenv("LD_LIBRARY_PATH", f"{ROOT}/usr/lib/postfix")
+    (tmp_path / "main.cf").write_text(
+        "queue_directory = /var/spool/elsewhere\nsmtpd_milters = unix:a.sock\nmail_owner = nobody\n"
+    )
+    (tmp_path / "master.cf").write_text(f"smtp inet n - {field} - - smtpd\n")
+    assert find_postfix(tmp_path) == Postfix("nobody", Path("/var/spool/elsewhere"), chrooted, "unix:a.sock")
