@@ -1,6 +1,7 @@
 """How a letter gets from its file to Postfix: dates moved to now, from its own client's address."""
 
 import re
+from contextlib import closing
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 
@@ -36,7 +37,7 @@ def subject_line(letter: Letter) -> bytes:
 def send(mta: Postfix, letter: Letter, now: datetime) -> tuple[int, str, int]:
     """Send a letter; Postfix's code and text for the whole message, and how many recipients it refused."""
     name = letter.client.name or "[UNAVAILABLE]"
-    with mta.smtp(submission=letter.login is not None) as smtp:
+    with closing(mta.smtp(submission=letter.login is not None)) as smtp:  # smtplib's own end would hide a Ctrl-C
         smtp.ehlo()
         if letter.login:
             smtp.starttls()
@@ -48,4 +49,5 @@ def send(mta: Postfix, letter: Letter, now: datetime) -> tuple[int, str, int]:
         smtp.mail(letter.sender, [] if letter.sender.isascii() else ["SMTPUTF8", "BODY=8BITMIME"])
         refused = sum(smtp.rcpt(recipient)[0] != OK for recipient in letter.recipients)
         code, text = smtp.data(letter_bytes(letter, now))
+        smtp.quit()
     return code, text.decode(errors="replace"), refused

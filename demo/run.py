@@ -1,8 +1,8 @@
 """`make demo`: a dozen messages through a private Postfix with Hoptrail beside it, and what comes of them.
 
 Everything runs on loopback from unpacked packages, below /run, and is stopped at the end whatever happens. Only
-demo-output/ stays: the configuration, the store, the mail as filed and the night's pages. The exit code is 1 where a
-step did not do what it says.
+demo-output/, or the folder named as the argument, stays: the configuration, the store, the mail as filed and the
+night's pages. The exit code is 1 where a step did not do what it says.
 """
 
 import re
@@ -29,7 +29,6 @@ from testbed.service import Service
 from testbed.spamd import Spamd
 
 OUTPUT = TOP / "demo-output"
-CONFIG = OUTPUT / "hoptrail.toml"
 SHOWN = "03-relayed.eml"
 SPAM = "06-spam.eml"
 
@@ -75,9 +74,11 @@ INCLUDERC = $HOPTRAIL_RECIPES/hoptrail.rc
 class Demo:
     """The steps, in order, and the services that they share."""
 
-    def __init__(self, stage: Stage, stack: ExitStack) -> None:
+    def __init__(self, stage: Stage, stack: ExitStack, output: Path) -> None:
         self.stage = stage
         self.stack = stack
+        self.output = output
+        self.config = output / "hoptrail.toml"
 
     def run(self) -> None:
         """Do every step. Raises DemoError or TestbedError at the first that fails."""
@@ -129,15 +130,15 @@ class Demo:
             resolver=self.resolver.address,
             zones='", "'.join(LISTS),
             registry=self.registry.base,
-            output=OUTPUT,
+            output=self.output,
             socket=folder / "milter.sock",
             status=self.mta.folder / "status.sock",
             spamd=self.spamd.socket,
         )
-        CONFIG.write_text(settings, encoding="utf-8")
-        self.stage.hoptrail("config", "check", CONFIG)
-        self.stage.show_command("milter", "--config", CONFIG, background=True)
-        self.milter = Service([HOPTRAIL, "milter", "--config", CONFIG], log=OUTPUT / "milter.log")
+        self.config.write_text(settings, encoding="utf-8")
+        self.stage.hoptrail("config", "check", self.config)
+        self.stage.show_command("milter", "--config", self.config, background=True)
+        self.milter = Service([HOPTRAIL, "milter", "--config", self.config], log=self.output / "milter.log")
         self.stack.callback(self.milter.stop)
         self.milter.wait_until((folder / "milter.sock").exists, "the milter's socket")
         self.stage.done("it listens on a unix socket in Postfix's queue directory")
@@ -177,14 +178,14 @@ class Demo:
 
     def trace_the_spam(self) -> None:
         self.stage.step("Where the lab's spam came from", "It called itself smtp0391.mail.yahoo.com.")
-        kept = shutil.copy(self.delivered()[SPAM], OUTPUT / SPAM)
-        self.stage.hoptrail("trace", "--config", CONFIG, kept)
+        kept = shutil.copy(self.delivered()[SPAM], self.output / SPAM)
+        self.stage.hoptrail("trace", "--config", self.config, kept)
         origin = re.search(r"^X-Hoptrail-Origin:[^=]*; ip=([^;\s]+)", kept.read_text(encoding="utf-8"), re.MULTILINE)
         self.stage.check(origin and origin[1] == SPAMMER, f"the milter said so when it passed: ip={SPAMMER}")
 
     def show_the_store(self) -> None:
         self.stage.step("What is in the store")
-        self.stage.hoptrail("status", "--config", CONFIG)
+        self.stage.hoptrail("status", "--config", self.config)
 
     def show_folders(self) -> None:
         self.stage.step("Where procmail put each message")
@@ -198,24 +199,24 @@ class Demo:
             if folder != expected:
                 raise DemoError(f"{letter.file} is in {folder}, not in {expected}")
         self.stage.console.print(rows)
-        shutil.copytree(mails, OUTPUT / "mail")
+        shutil.copytree(mails, self.output / "mail")
         self.stage.done("each where its recipe says")
 
     def spend_the_night(self) -> None:
         self.stage.step(
             "The night",
-            "The milter stops and writes its last counts. Midnight comes early: one command's clock is a day ahead,",
+            "The milter stops and writes its last counts. Midnight comes early: one command's clock is a day ahead, "
             "so that today is a day that has closed.",
         )
         self.milter.stop()
         [library] = (ROOT / "usr/lib").glob("*/faketime/libfaketime.so.1")
-        self.stage.hoptrail("nightly", "--config", CONFIG, env={"LD_PRELOAD": str(library), "FAKETIME": "+1d"})
-        [page] = (OUTPUT / "reports").glob("2*/index.html")
+        self.stage.hoptrail("nightly", "--config", self.config, env={"LD_PRELOAD": str(library), "FAKETIME": "+1d"})
+        [page] = (self.output / "reports").glob("2*/index.html")
         self.stage.done(f"tonight's report: file://{page}")
 
     def list_drafts(self) -> None:
         self.stage.step("Abuse reports, for a person to read and to send")
-        self.stage.hoptrail("abuse", "list", "--config", CONFIG)
+        self.stage.hoptrail("abuse", "list", "--config", self.config)
 
 
 def interrupt(_number: int, _frame: object) -> None:
@@ -223,25 +224,28 @@ def interrupt(_number: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def main() -> int:
-    """Run the demo; its exit code."""
+def main(output: Path) -> int:
+    """Run the demo, which leaves what it made in `output`, a new folder; its exit code."""
     stage = Stage()
     signal.signal(signal.SIGTERM, interrupt)
-    shutil.rmtree(OUTPUT, ignore_errors=True)
-    OUTPUT.mkdir()
+    output.mkdir()
     try:
         with ExitStack() as stack:
-            Demo(stage, stack).run()
+            demo = Demo(stage, stack, output)
+            demo.run()
     except (DemoError, TestbedError, OSError, smtplib.SMTPException, subprocess.SubprocessError) as error:
         stage.console.print(Text(f"The demo failed: {error}", style="bold red"))
         return 1
     except KeyboardInterrupt:
         stage.console.print(Text("Interrupted: everything that was started is stopped.", style="bold red"))
         return 130
-    stage.done(f"Everything is stopped. What is left lies in {OUTPUT.relative_to(TOP)}/; read a draft with")
-    stage.show_command("abuse", "show", "--config", CONFIG, "ID")
+    stage.done(f"Everything is stopped. What is left lies in {output}; read a draft with")
+    stage.show_command("abuse", "show", "--config", demo.config, "ID")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    if sys.argv[1:]:
+        sys.exit(main(Path(sys.argv[1]).resolve()))
+    shutil.rmtree(OUTPUT, ignore_errors=True)
+    sys.exit(main(OUTPUT))

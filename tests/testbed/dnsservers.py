@@ -51,6 +51,7 @@ class _Daemon:
     """A name server in a private folder: `configure` writes its files and says how to start it."""
 
     name: str
+    user: str | None = None  # whom to be in place of root
 
     def __init__(self) -> None:
         self.port = 0
@@ -71,7 +72,8 @@ class _Daemon:
             folder = stack.enter_context(private_folder(self.name))
             self.port = free_dns_port()
             self.log = folder / "log"
-            self._service = Service(self.configure(folder), log=self.log)
+            user = self.user if os.geteuid() == 0 else None
+            self._service = Service(self.configure(folder), log=self.log, user=user)
             stack.callback(self._service.stop)
             self._service.wait_until(lambda: answers(self.port, "ready.invalid.") is not None, f"{self.name} to answer")
             self._stack = stack.pop_all()
@@ -95,6 +97,7 @@ class Rbldnsd(_Daemon):
     """
 
     name = "rbldnsd"
+    user = "nobody"
 
     def __init__(self, lists: Mapping[str, Entries], *, untested: Sequence[str] = ()) -> None:
         super().__init__()
@@ -110,8 +113,7 @@ class Rbldnsd(_Daemon):
         for zone, entries in self._lists.items():
             self._write(zone, entries)
             zones += [f"{zone}:ip4trie:{zone}.all", f"{zone}:ip4set:{zone}.v4", f"{zone}:ip6trie:{zone}.v6"]
-        user = ["-u", "nobody"] if os.geteuid() == 0 else []
-        return [unpacked(ROOT / "usr/sbin/rbldnsd"), "-n", *user, "-b", f"127.0.0.1/{self.port}", "-w", folder, *zones]
+        return [unpacked(ROOT / "usr/sbin/rbldnsd"), "-n", "-b", f"127.0.0.1/{self.port}", "-w", folder, *zones]
 
     def _write(self, zone: str, entries: Entries) -> str:
         """Write a list's three files; returns the name of an entry that only this edition has."""

@@ -6,19 +6,36 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from pwd import getpwnam
 
 from testbed.places import TestbedError, tail, wait_for
 
 
-class Service:
-    """One running program, its output in a log file. The kernel kills it when the starting thread dies."""
+def bound(user: str | None = None) -> list[str]:
+    """The words before a command that ties its life to its parent's, and has it run as a user."""
+    identity = ["--reuid", user, "--regid", str(getpwnam(user).pw_gid), "--clear-groups"] if user else []
+    return ["setpriv", *identity, "--pdeathsig", "KILL"]
 
-    def __init__(self, argv: Sequence[str | Path], *, log: Path, env: Mapping[str, str] | None = None) -> None:
+
+class Service:
+    """One running program, its output in a log file. The kernel kills it when the starting thread dies.
+
+    It would not if the program itself gave up root: have `user` do so before.
+    """
+
+    def __init__(
+        self,
+        argv: Sequence[str | Path],
+        *,
+        log: Path,
+        env: Mapping[str, str] | None = None,
+        user: str | None = None,
+    ) -> None:
         self.name = Path(argv[0]).name
         self.log = log
         with log.open("ab") as output:
             self._process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", *map(str, argv)],
+                [*bound(user), *map(str, argv)],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -1,12 +1,13 @@
 """A private spamd that asks nobody: Debian's stock rules, no network tests, no Bayes, no per-user files."""
 
+import shutil
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from testbed.places import ROOT, free_port, private_folder, unpacked
-from testbed.service import Service
+from testbed.service import Service, bound
 
 LOCAL_CF = """
 use_bayes 0
@@ -18,8 +19,9 @@ trusted_networks 127.0.0.0/8
 report_safe 0
 """
 
-# spamd gives up root, and then could not read rules and modules in a checkout below /root.
+# Not root, spamd could not read rules and modules in a checkout below /root; so it finds them below /mnt.
 ENTER = 'mount --bind "$1" /mnt && shift && exec "$@"'
+USER = "nobody"
 READY = "successfully spawned child process"
 
 
@@ -66,10 +68,11 @@ class Spamd:
         for plugins in unpacked(ROOT / "etc/spamassassin").glob("v*.pre"):
             (site / plugins.name).write_bytes(plugins.read_bytes())
         (site / "local.cf").write_text(LOCAL_CF + self._local_cf, encoding="ascii")
+        shutil.chown(self.folder, USER)
         self.socket.unlink(missing_ok=True)
         self.log.unlink(missing_ok=True)
         self._service = Service(
-            ["unshare", "--mount", "sh", "-c", ENTER, "sh", ROOT, *self._command(site)], log=self.log
+            ["unshare", "--mount", "sh", "-c", ENTER, "sh", ROOT, *bound(USER), *self._command(site)], log=self.log
         )
         self._service.wait_until(lambda: READY in self.log.read_text(encoding="utf-8"), "spamd", timeout_s=60)
 
@@ -81,7 +84,7 @@ class Spamd:
             *("perl", "-T", "-I/mnt/usr/share/perl5", "/mnt/usr/sbin/spamd", "--local", *place),
             *("--nouser-config", "--configpath=/mnt/usr/share/spamassassin", f"--siteconfigpath={site}"),
             *(f"--max-children={self._children}", f"--min-children={self._children}", "--syslog=stderr"),
-            *("--username=nobody", f"--helper-home-dir={self.folder}", f"--pidfile={self.folder}/pid"),
+            *(f"--helper-home-dir={self.folder}", f"--pidfile={self.folder}/pid"),
         ]
 
     def stop(self) -> None:
