@@ -63,7 +63,7 @@ def gather(reader: Reader, host: str, day: date, traffic: Traffic, settings: Rep
         changes=changes,
         gone={name: before.share(before.relays[name].messages) for name in changes.relays_removed} if changes else {},
         new_relays=_new(relays, known),
-        new_since=mapped[0] if mapped else None,
+        new_since=mapped[0] if known else None,
     )
 
 

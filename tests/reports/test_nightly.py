@@ -193,6 +193,13 @@ def test_the_day_before_and_new_relays_are_compared(night):
     assert "gw1.example.net carried 25% of the mail the day before" in page
 
 
+def test_after_days_without_mail_nothing_is_called_new(night):
+    nightly(night, DAY - timedelta(days=1))
+    done = nightly(night)
+    assert done.report.new_since is None
+    assert "is new" not in done.text
+
+
 def test_old_pages_and_maps_are_deleted(night):
     nightly(night)
     short = replace(night, reports=replace(night.reports, keep_days=5), store=replace(night.store, keep_days=5))
