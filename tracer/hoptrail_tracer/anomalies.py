@@ -232,7 +232,7 @@ def _whole(
         yield Finding("chain-cut", f"{lines_left_out} older lines were not looked at")
     elif len(readable) > LONG_CHAIN:
         yield Finding("long-chain", f"{len(readable)} hops: no MTA passes on so many")
-    if len(readable) == 1:
+    if len(readable) == 1 and readable[0][0] == len(hops) - 1:
         only = readable[0][1]
         if scope(only.ip) is Scope.GLOBAL and only.auth is None and only.kind is Kind.RELAY:
             yield Finding("single-received", f"{only.ip} delivered the mail, and no line says how it came there")

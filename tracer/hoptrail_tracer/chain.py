@@ -49,9 +49,10 @@ def trace(
     own = connection is not None and not _records(lines, connection)
     first_line = 1 if own else 0
     hops = [_own_hop(connection), *lines] if own and connection is not None else lines
+    texts: list[str | None] = [None, *received] if own else list(received)
     if connection is not None and not own:
-        hops[0] = _confirmed(hops[0], connection)
-    walked = walk(hops, declared, observed=connection is not None)
+        hops[0], texts[0] = _confirmed(hops[0], connection), None
+    walked = walk(hops, texts, declared, observed=connection is not None)
     found = evidence.read_believed(
         fields,
         received,
@@ -60,7 +61,7 @@ def trace(
     )
     synthetic = _synthetic(found, walked, hops)
     trusts, anomalies, reasons = judgement.judge(
-        hops, walked, declared, lines_left_out=len(received) - len(lines), history=history, now=now
+        hops, texts, walked, declared, lines_left_out=len(received) - len(lines), history=history, now=now
     )
     delays = _delays(hops)
     judged = [

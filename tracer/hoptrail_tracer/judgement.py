@@ -32,6 +32,7 @@ _CLAIMED = Rule.BOUNDARY_ADDRESS.says("nothing that a believed host wrote speaks
 
 def judge(
     hops: Sequence[Received],
+    texts: Sequence[str | None],
     walked: Walk,
     site: Site,
     *,
@@ -39,7 +40,10 @@ def judge(
     history: History | None,
     now: datetime | None,
 ) -> tuple[list[Trust], list[Anomaly], list[tuple[str, ...]]]:
-    """The class of each hop, what is wrong with the chain (strongest first), and each hop's reasons."""
+    """The class of each hop, what is wrong with the chain (strongest first), and each hop's reasons.
+
+    `texts` are the lines that were read, None for a hop made from the connection.
+    """
     found = anomalies.find(hops, site, believed=walked.believed, lines_left_out=lines_left_out, now=now)
     arrived = now or next((hop.date for hop in hops if hop.date is not None), None)
     if history is not None:
@@ -48,21 +52,21 @@ def judge(
     trusts = [Trust.OBSERVED if walked.observed else Trust.TRUSTED, *[Trust.TRUSTED] * (walked.believed - 1)]
     del trusts[walked.believed :]
     reasons = list(walked.reasons)
-    newer = next((hop for hop in reversed(hops[: walked.believed]) if hop.status == "parsed"), None)
-    unbroken = newer is not None
+    newer_index = next((index for index in reversed(range(walked.believed)) if hops[index].status == "parsed"), None)
+    unbroken = newer_index is not None
     for index in range(walked.believed, len(hops)):
         hop = hops[index]
         against, codes = accused.get(index, (0.0, ()))
         if against >= PROOF:
             trust, reason = Trust.FORGED, Rule.CONTRADICTED.says(f"{', '.join(codes)} speak against this line")
-        elif hop.status == "parsed" and unbroken and newer is not None and against < DOUBT:
+        elif hop.status == "parsed" and unbroken and newer_index is not None and against < DOUBT:
             handed_in = walked.handed_in and index == walked.believed
-            name = newer.rdns if walked.observed and newer is hops[0] else confirmed_name(newer)
-            trust, reason = _vouch(newer, name, hop, history, arrived, handed_in=handed_in)
+            name = confirmed_name(hops[newer_index], texts[newer_index])
+            trust, reason = _vouch(hops[newer_index], name, hop, history, arrived, handed_in=handed_in)
         else:
             trust, reason = Trust.CLAIMED, _CLAIMED
         if hop.status == "parsed":
-            newer, unbroken = hop, unbroken and trust is Trust.VOUCHED
+            newer_index, unbroken = index, unbroken and trust is Trust.VOUCHED
         trusts.append(trust)
         reasons.append((reason,))
     found.sort(key=lambda finding: (-finding.weight, finding.hop if finding.hop is not None else -1))

@@ -46,6 +46,7 @@ _ORIGINATING_CONFIDENCE = 0.70
 _EVIDENCE_CONFIDENCE = 0.75
 _INSIDE_UNDECLARED_CONFIDENCE = 0.40
 _LOCAL_CONFIDENCE = 0.50
+_PICKED_UP_CONFIDENCE = 0.70
 _CORROBORATION = 0.03
 _SUSPICION = 0.5
 """What is wrong with the line that names the origin takes away at most half of the confidence."""
@@ -72,6 +73,8 @@ def find_origin(
         return _nowhere(hops, walked)
     hop = hops[walked.source]
     basis, confidence = _BASIS[walked.via]
+    if walked.picked_up:
+        confidence = min(confidence, _PICKED_UP_CONFIDENCE)
     reasons = [*hop.reasons]
     if walked.handed_in:
         basis = "submission"

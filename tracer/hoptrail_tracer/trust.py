@@ -5,7 +5,6 @@ each believed line decides about the next older one, and the first client that n
 address is the origin, and all that stands below is its own word.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -26,10 +25,6 @@ from hoptrail_tracer.rules import Rule
 from hoptrail_tracer.sitematch import Site
 
 _ON_THE_HOST = frozenset({Kind.LOCAL, Kind.INTERNAL, Kind.MAPI, Kind.SCANNER})
-_UNCONFIRMED = re.compile(r"qmail|qpsmtpd|Courier|XMail|IMail|MDaemon|Microsoft", re.IGNORECASE)
-"""Software that writes a reverse name without resolving it back: anybody's address can have such a name. qmail itself
-does not say who it is; its lines have no queue id, and those of software that does confirm names have one."""
-
 _NEAR_V4_BITS = 24
 _NEAR_V6_BITS = 32
 """How close two machines of one owner stand: Exchange Online spreads one region over a /32."""
@@ -41,7 +36,8 @@ class Walk:
 
     `believed` counts the hops from the top whose writers are believed. `source` is the index of the hop whose client is
     the origin, None where no believed line names one. `end` is the rule that ended the walk, None when every line was
-    believed and the last client too. `handed_in` tells that a user of a believed host is the origin.
+    believed and the last client too. `handed_in` tells that a user of a believed host is the origin, `picked_up` that a
+    local pick-up was passed: a filter that hands mail back looks no different from a local user who forges.
     """
 
     believed: int
@@ -51,6 +47,7 @@ class Walk:
     reasons: tuple[tuple[str, ...], ...]  # one for each believed hop
     observed: bool
     handed_in: bool
+    picked_up: bool
 
 
 @dataclass(slots=True)
@@ -62,6 +59,7 @@ class _Path:
     source: int | None = None
     source_via: Rule = Rule.TOP_LINE
     behind_msa: bool = False
+    picked_up: bool = False
     name: str | None = None  # of the client of the present line, where it was looked up and confirmed
     reasons: list[tuple[str, ...]] = field(default_factory=list)
 
@@ -73,8 +71,12 @@ class _Verdict:
     admits: bool
 
 
-def walk(hops: Sequence[Received], site: Site, *, observed: bool) -> Walk:
-    """How far a chain (newest first) may be believed. `observed`: its first hop is our own MTA's connection."""
+def walk(hops: Sequence[Received], texts: Sequence[str | None], site: Site, *, observed: bool) -> Walk:
+    """How far a chain (newest first) may be believed.
+
+    `texts` are the lines that were read, None for a hop made from the connection. `observed`: the first hop is our own
+    MTA's connection.
+    """
     path = _Path(Rule.OWN_HOP if observed else Rule.TOP_LINE, None if site.declared else set())
     path.source_via = path.via
     end: Rule | None = None
@@ -83,11 +85,12 @@ def walk(hops: Sequence[Received], site: Site, *, observed: bool) -> Walk:
     for index, received in enumerate(hops):
         if path.domains is not None and received.status == "parsed":
             _learn_domain(path.domains, received)
-        path.name = received.rdns if observed and index == 0 else confirmed_name(received)
+        path.name = confirmed_name(received, texts[index])
         verdict = _judge(received, older[index], site, path)
         path.reasons.append((verdict.rule.says(verdict.sentence),))
         if received.ip is not None and received.kind is not Kind.FETCH and not _is_same_host_again(received, path):
             path.source, path.source_via = index, path.via
+        path.picked_up = path.picked_up or received.kind is Kind.LOCAL
         if not verdict.admits:
             end = verdict.rule
             handed_in = verdict.rule in {Rule.AUTHENTICATED, Rule.SUBMISSION_HOST}
@@ -95,7 +98,9 @@ def walk(hops: Sequence[Received], site: Site, *, observed: bool) -> Walk:
         _step(path, verdict, site)
     if end in {Rule.UNREADABLE, Rule.NO_ADDRESS}:
         path.source = None
-    return Walk(len(path.reasons), path.source, end, path.source_via, tuple(path.reasons), observed, handed_in)
+    return Walk(
+        len(path.reasons), path.source, end, path.source_via, tuple(path.reasons), observed, handed_in, path.picked_up
+    )
 
 
 def _step(path: _Path, verdict: _Verdict, site: Site) -> None:
@@ -230,14 +235,21 @@ def _stranger(received: Received, path: _Path) -> _Verdict:
     return _Verdict(Rule.FIRST_STRANGER, f"{known} is {what}: what stands below is its own word", admits=False)
 
 
-def confirmed_name(received: Received) -> str | None:
-    """The client's name, if the writer's software looks a name up and resolves it back."""
-    if received.rdns is None:
+def confirmed_name(received: Received, text: str | None) -> str | None:
+    """The client's name, if the writer looked it up and resolved it back; `text` is the line, None for our own hop.
+
+    That is the custom of Sendmail, Postfix and what writes like them, `(name [ip])`, and of Exim. Others write any name
+    that the address claims, in layouts of their own, and Sendmail says where it found a contradiction.
+    """
+    name = received.rdns
+    if name is None or text is None:
+        return name
+    if "may be forged" in text:
         return None
-    software = received.software
-    if software is None:
-        return received.rdns if received.id is not None else None
-    return None if _UNCONFIRMED.match(software) else received.rdns
+    if received.software is not None and received.software.startswith("Exim"):
+        return name
+    unfolded = " ".join(text.split())
+    return name if any(f"{before}{name}{after}" in unfolded for before in "(@" for after in (" [", ". [")) else None
 
 
 def _is_central(name: str, by: str | None, domains: set[str]) -> bool:

@@ -2,22 +2,21 @@
 
 import io
 import lzma
-import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from shutil import copyfileobj
-from typing import Any
 
 import click
 
 from hoptrail.chainfiles import open_chains, trace_chains
 from hoptrail.config import Config
 from hoptrail.configured import configured
+from hoptrail.progress import progress_bar
+from hoptrail.transcripts import styled, write_transcript
 from hoptrail_store.mailboxes import LeftOut, RawMessage, Source, find_sources, read_messages
 from hoptrail_tracer.addresses import address
 from hoptrail_tracer.chain import trace
@@ -28,18 +27,7 @@ from hoptrail_tracer.model import Trace
 from hoptrail_tracer.printable import printable
 from hoptrail_tracer.settings import SiteSettings
 from hoptrail_tracer.sitematch import compile_site
-from hoptrail_tracer.transcript import Found, Style, transcript
-
-_COLOURS: dict[Style, dict[str, Any]] = {
-    Style.HEADING: {"bold": True},
-    Style.QUOTE: {"fg": "cyan"},
-    Style.FACT: {},
-    Style.GOOD: {"fg": "green"},
-    Style.BAD: {"fg": "red"},
-    Style.REASON: {"dim": True},
-    Style.RESULT: {"bold": True, "fg": "yellow"},
-    Style.BAR: {"fg": "blue"},
-}
+from hoptrail_tracer.transcript import Found, Style
 
 _PROGRESS_BYTES = 1 << 20  # what is read faster than a person looks gets no bar
 
@@ -143,22 +131,16 @@ def _trace_files(files: Sequence[str], config: Config, *, as_json: bool, offline
                 click.echo(format_document(document))
                 continue
             if number > 1 or len(sources) > 1:
-                click.echo(_styled(Style.HEADING, f"\n{printable(str(item.path))}, message {number}"))
-            for line in transcript(traced, values, found=found, now=datetime.now(UTC)):
-                click.echo(_styled(line.style, line.text))
+                click.echo(styled(Style.HEADING, f"\n{printable(str(item.path))}, message {number}"))
+            write_transcript(traced, values, found)
     return failed
-
-
-def _styled(style: Style, text: str) -> str:
-    """The text with its colours, which click takes off again where they are not for a terminal."""
-    return text if "NO_COLOR" in os.environ else click.style(text, **_COLOURS[style])
 
 
 def _messages(sources: Sequence[Source | LeftOut]) -> Iterator[RawMessage | LeftOut]:
     """Every message, with a bar on a terminal that shows how far the files are read."""
     total = sum(source.size_bytes for source in sources if isinstance(source, Source))
     done = 0
-    with _progress(total) as advance:
+    with progress_bar(total, in_bytes=True, least=_PROGRESS_BYTES) as advance:
         for source in sources:
             if isinstance(source, LeftOut):
                 yield source
@@ -198,18 +180,3 @@ def _lookups(config: Config, *, offline: bool) -> Iterator[Callable[[Trace], Fou
 
     with lookups_for(config) as ask:
         yield ask
-
-
-@contextmanager
-def _progress(total_bytes: int) -> Iterator[Callable[[int], None]]:
-    """Give a function that draws how far the reading went: on a terminal, and only where it takes a while."""
-    if total_bytes < _PROGRESS_BYTES or not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console  # noqa: PLC0415 - takes 60 ms
-    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn  # noqa: PLC0415
-
-    console = Console(stderr=True)
-    with Progress(BarColumn(), DownloadColumn(), TimeRemainingColumn(), console=console, transient=True) as bar:
-        task = bar.add_task("trace", total=total_bytes)
-        yield lambda done_bytes: bar.update(task, completed=done_bytes)

@@ -108,11 +108,22 @@ def test_trusted_host_is_not_believed_by_its_helo():
     assert traced.origin.ip == "203.0.113.5"
 
 
-def test_trusted_host_is_not_believed_by_a_name_that_nobody_resolved_back():
+@pytest.mark.parametrize(
+    "client",
+    [
+        "relay.example.org (HELO x) (203.0.113.5)",
+        "relay.example.org (203.0.113.5)",
+        "relay.example.org (relay.example.org [203.0.113.5] (may be forged))",
+        "x (EHLO relay.example.org) ([203.0.113.5])",
+        "x (HELO (relay.example.org [203.0.113.5])) (203.0.113.5)",
+        "(relay.example.org [192.0.2.7]) (unknown [203.0.113.5])",
+    ],
+)
+def test_trusted_host_is_not_believed_by_a_name_that_nobody_resolved_back(client):
     site = SiteSettings(hosts=("*.example.org",))
-    qmail = f"from relay.example.org (HELO x) (203.0.113.5) by mx.example.org with SMTP; {DATE.format(59)}"
-    traced = trace([qmail, line("198.51.100.1", "unknown", "relay.example.org", 1)], site=site)
-    assert traced.origin.ip == "203.0.113.5"
+    top = f"from {client} by mx.example.org with ESMTP id AB12345; {DATE.format(59)}"
+    traced = trace([top, line("198.51.100.1", "unknown", "relay.example.org", 1)], site=site)
+    assert traced.origin.ip != "198.51.100.1"
 
 
 # 4 nothing declared
