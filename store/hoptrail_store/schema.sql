@@ -260,7 +260,7 @@ CREATE INDEX abuse_case_day ON abuse_case (day, state);
 
 -- Reports for a person to read. One a contact, address and day.
 --   state      'draft', 'approved' or 'dismissed';  reason  why a person decided so
---   form       'spamcop' or 'arf': what `hoptrail abuse show` prints unless told otherwise
+--   form       'spamcop', 'arf' or 'xarf': what `hoptrail abuse show` prints unless told otherwise
 --   report     JSON of all that a form needs but the message;  evidence  the message as shown, deflated
 CREATE TABLE abuse_draft (
     id TEXT PRIMARY KEY,

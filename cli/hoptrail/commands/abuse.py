@@ -11,7 +11,7 @@ from hoptrail.config import Config
 from hoptrail.configured import configured
 from hoptrail_reports.abuse import ledger
 from hoptrail_reports.abuse.cases import Case
-from hoptrail_reports.abuse.forms import FORMS, written
+from hoptrail_reports.abuse.forms import FORMS, suitable, written
 from hoptrail_reports.abuse.ledger import Draft, DraftState
 from hoptrail_reports.abuse.mail import sender_of
 from hoptrail_store.reader import open_readonly
@@ -59,10 +59,11 @@ def show(config: Config, draft_id: str, *, form: str | None, as_json: bool) -> N
     """Show the draft whose id begins with ID: how its contact was found, and the message as it would be sent."""
     with open_readonly(config.store.path) as reader:
         draft = ledger.draft(reader.db, draft_id)
-    message = written(draft.report, form or draft.form, sender=sender_of(config.abuse, config.site))
+    form = suitable(draft.report, form or draft.form)
+    message = written(draft.report, form, sender=sender_of(config.abuse, config.site))
     text = message.decode("utf-8", "surrogateescape")
     if as_json:
-        document = {**_draft_document(draft), "form": form or draft.form, "message": text}
+        document = {**_draft_document(draft), "form": form, "message": text}
         click.echo(json.dumps(document, indent=2))
         return
     for name, value in _facts_about(draft, config, datetime.now(UTC)):

@@ -5,6 +5,7 @@ joined as bytes and only the outer header passes through it.
 """
 
 import hashlib
+from collections.abc import Iterable
 from email.message import EmailMessage
 from email.utils import format_datetime
 from importlib.metadata import version
@@ -16,12 +17,23 @@ from hoptrail_tracer.lookups.mailaddr import parse_mail_address
 
 MUNGED: Final = "x@munged.invalid"
 """In place of a hidden recipient, where the grammar wants an address (RFC 2606)."""
+ORIGIN: Final = (("User-Agent", f"Hoptrail/{version('hoptrail')}"), ("Version", "1"))
+"""With Feedback-Type, the fields that stand exactly once (RFC 5965 section 3.1)."""
 
 
 def content(report: Report) -> Content:
     """The feedback report: words for a person, fields for a machine, the message."""
     raw = report.evidence.raw
-    parts = (_words(report), _feedback(report), _original(raw))
+    encoding = transfer_encoding(raw)
+    original = f"Content-Type: message/rfc822\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n".encode() + raw
+    return assembled(report, (("Feedback-Type", "abuse"), *ORIGIN, *_fields(report)), original)
+
+
+def assembled(report: Report, feedback: Iterable[tuple[str, str | None]], original: bytes) -> Content:
+    """The three parts joined; values of `feedback` that are unknown, not ASCII or not printable are left out."""
+    lines = [f"{name}: {value}" for name, value in feedback if value and value.isascii() and value.isprintable()]
+    machine = "\r\n".join(("Content-Type: message/feedback-report", "", *lines, "")).encode("ascii")
+    parts = (_words(report), machine, original)
     boundary = _boundary(b"".join(parts))
     line = b"--" + boundary.encode() + b"\r\n"
     body = b"".join(line + part + b"\r\n" for part in parts) + line[:-2] + b"--\r\n"
@@ -41,28 +53,18 @@ def _words(report: Report) -> bytes:
     return part.as_bytes()
 
 
-def _feedback(report: Report) -> bytes:
-    """The second part (RFC 5965 section 3): in ASCII; what is not known, hidden or not ASCII is left out."""
+def _fields(report: Report) -> tuple[tuple[str, str | None], ...]:
+    """The optional fields of the second part (RFC 5965 section 3.2, RFC 6692)."""
     sender = parse_mail_address((report.envelope_from or "").strip("<> "))
     recipients = map(parse_mail_address, report.recipients) if report.recipients else (MUNGED,)
-    fields = (
-        ("Feedback-Type", "abuse"),
-        ("User-Agent", f"Hoptrail/{version('hoptrail')}"),
-        ("Version", "1"),
+    return (
         ("Original-Mail-From", f"<{sender}>" if sender else None),
         *(("Original-Rcpt-To", f"<{recipient}>") for recipient in filter(None, recipients)),
         ("Arrival-Date", format_datetime(report.received_at)),
         ("Reporting-MTA", f"dns; {report.reporting_mta}"),
         ("Source-IP", report.facts.ip),
-        ("Source-Port", str(report.source_port) if report.source_port else None),  # RFC 6692
+        ("Source-Port", str(report.source_port) if report.source_port else None),
     )
-    lines = [f"{name}: {value}" for name, value in fields if value and value.isascii() and value.isprintable()]
-    return "\r\n".join(("Content-Type: message/feedback-report", "", *lines, "")).encode("ascii")
-
-
-def _original(raw: bytes) -> bytes:
-    encoding = transfer_encoding(raw)
-    return f"Content-Type: message/rfc822\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n".encode() + raw
 
 
 def _boundary(parts: bytes) -> str:

@@ -53,7 +53,6 @@ def among(address: str, listed: tuple[str, ...]) -> bool:
 
 
 def form_for(address: str, settings: AbuseSettings) -> str:
-    """The form that a contact gets: "spamcop" or "arf"."""
-    if among(address, settings.text_contacts):
-        return "spamcop"
-    return "arf" if among(address, settings.arf_contacts) else settings.form
+    """The form that a contact gets: "spamcop", "arf" or "xarf"."""
+    wishes = (("spamcop", settings.text_contacts), ("arf", settings.arf_contacts), ("xarf", settings.xarf_contacts))
+    return next((form for form, contacts in wishes if among(address, contacts)), settings.form)

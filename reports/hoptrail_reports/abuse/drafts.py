@@ -15,6 +15,7 @@ from hoptrail_reports.abuse import cases, ledger, reportable
 from hoptrail_reports.abuse.cases import Case
 from hoptrail_reports.abuse.contacts import Choice, among, choose, form_for
 from hoptrail_reports.abuse.evidence import Evidence, prepare
+from hoptrail_reports.abuse.forms import suitable
 from hoptrail_reports.abuse.munge import munge_text
 from hoptrail_reports.abuse.report import Report
 from hoptrail_reports.abuse.reportable import Judge
@@ -126,7 +127,7 @@ async def _draft(night: _Night, candidates: Sequence[Case]) -> int:
             if isinstance(outcome, Case):
                 settled.append(outcome)
                 continue
-            form = form_for(outcome.contact.address, night.settings)
+            form = suitable(outcome, form_for(outcome.contact.address, night.settings))
             if ledger.put_draft(night.store, case, outcome, form):
                 drafted += 1
                 counts[case.day][outcome.contact.address] = counts[case.day].get(outcome.contact.address, 0) + 1

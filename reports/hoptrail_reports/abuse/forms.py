@@ -4,15 +4,24 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from hoptrail_reports.abuse import arf, spamcop
+from hoptrail_reports.abuse import arf, spamcop, xarf
 from hoptrail_reports.abuse.mail import Content, finished
 from hoptrail_reports.abuse.report import Report
 
-FORMS: Final[Mapping[str, Callable[[Report], Content]]] = MappingProxyType(
-    {"spamcop": spamcop.content, "arf": arf.content}
+FORMS: Final[Mapping[str, Callable[[Report, str], Content]]] = MappingProxyType(
+    {
+        "spamcop": lambda report, _: spamcop.content(report),
+        "arf": lambda report, _: arf.content(report),
+        "xarf": xarf.content,
+    }
 )
+
+
+def suitable(report: Report, form: str) -> str:
+    """The form wished for, or ARF where X-ARF cannot say what the report says."""
+    return "arf" if form == "xarf" and not xarf.suits(report) else form
 
 
 def written(report: Report, form: str, *, sender: str) -> bytes:
     """A whole message about one report, CRLF throughout; the same bytes whenever it is asked for."""
-    return finished(report, FORMS[form](report), sender=sender)
+    return finished(report, FORMS[suitable(report, form)](report, sender), sender=sender)

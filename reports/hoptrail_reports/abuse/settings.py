@@ -24,12 +24,15 @@ class AbuseSettings:
         example='"abuse-reports@example.org"',
         check=_check_address,
     )
-    form: Literal["spamcop", "arf"] = option(
+    form: Literal["spamcop", "arf", "xarf"] = option(
         "spamcop",
-        "The form of a draft: 'spamcop' (a text mail without attachments) or 'arf' (RFC 5965, which machines read).",
+        "The form of a draft: 'spamcop' (a text mail without attachments), 'arf' (RFC 5965) or 'xarf' (X-ARF 4, JSON).",
     )
     arf_contacts: tuple[str, ...] = option(
         (), "Contacts (address or domain) that get ARF whatever `form` says.", example='["abuse@isp.example.net"]'
+    )
+    xarf_contacts: tuple[str, ...] = option(
+        (), "Contacts (address or domain) that get X-ARF whatever `form` says.", example='["abuse@cloud.example.net"]'
     )
     text_contacts: tuple[str, ...] = option(
         (),
