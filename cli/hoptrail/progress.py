@@ -6,9 +6,9 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def progress_bar(total: int, *, in_bytes: bool = False) -> Iterator[Callable[[int], None]]:
-    """Give a function for a block, to be told how much of `total` is done."""
-    if not sys.stderr.isatty():
+def progress_bar(total: int, *, in_bytes: bool = False, least: int = 0) -> Iterator[Callable[[int], None]]:
+    """Give a function for a block, to be told how much of `total` is done; less than `least` is not worth a bar."""
+    if total < least or not sys.stderr.isatty():
         yield lambda _: None
         return
     from rich import progress  # noqa: PLC0415 - takes 60 ms

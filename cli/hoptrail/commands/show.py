@@ -3,18 +3,18 @@
 import json
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 import click
 
 from hoptrail.config import Config
 from hoptrail.configured import configured
+from hoptrail.transcripts import write_transcript
 from hoptrail_store.reader import open_readonly
 from hoptrail_store.records import MessageRecord, Score
 from hoptrail_tracer.document import trace_document
 from hoptrail_tracer.model import AddressFacts
 from hoptrail_tracer.printable import printable
-from hoptrail_tracer.transcript import Found, transcript
+from hoptrail_tracer.transcript import Found
 
 
 @click.command(name="show")
@@ -51,9 +51,7 @@ def _write_text(record: MessageRecord) -> None:
         click.echo(f"{click.style(f'{name}:'.ljust(12), bold=True)} {printable(value)}")
     click.echo()
     values = [value.decode("utf-8", "surrogateescape") for name, value in record.fields if name.lower() == b"received"]
-    found = Found(record.facts) if record.facts else None
-    for line in transcript(record.trace, values, found=found, now=datetime.now(UTC)):
-        click.echo(line.text)
+    write_transcript(record.trace, values, Found(record.facts) if record.facts else None)
 
 
 def _lines(record: MessageRecord) -> Iterator[tuple[str, str]]:
