@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any, Concatenate, Final, ParamSpec
+from typing import Any, Final
 
 import Milter
 
@@ -37,17 +37,15 @@ _MACROS: Final = (
     (Milter.M_EOM, "i"),
 )
 
-P = ParamSpec("P")
 
-
-def _guarded(bit: int = 0) -> Callable[[Callable[Concatenate["SmtpClient", P], None]], Callable[..., int]]:
+def _guarded(bit: int = 0) -> Callable[[Callable[..., None]], Callable[..., int]]:
     """Make a method a callback that raises nothing, and gives no answer if the MTA agreed to `bit`."""
 
-    def decorate(method: Callable[Concatenate["SmtpClient", P], None]) -> Callable[..., int]:
+    def decorate(method: Callable[..., None]) -> Callable[..., int]:
         @wraps(method)
-        def callback(self: "SmtpClient", *args: P.args, **kwargs: P.kwargs) -> int:
+        def callback(self: "SmtpClient", *args: Any) -> int:  # noqa: ANN401 - whatever libmilter brings
             try:
-                method(self, *args, **kwargs)
+                method(self, *args)
             except Exception as error:  # noqa: BLE001 - the boundary
                 self.fault(method.__name__, error)
             return Milter.NOREPLY if self._protocol & bit else Milter.CONTINUE  # type: ignore[no-any-return]
