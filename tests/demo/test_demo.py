@@ -2,82 +2,93 @@
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from testbed.places import TOP, wait_for
+from testbed.places import TOP, private_folder, wait_for
 
 pytestmark = pytest.mark.mta
 
 
-def start(folder: Path, screen: Path) -> subprocess.Popen:
-    with screen.open("wb") as output:
-        return subprocess.Popen(
-            [sys.executable, TOP / "demo/run.py", folder],
-            env={**os.environ, "PYTHONPATH": str(TOP / "tests"), "COLUMNS": "120"},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
+class Show:
+    """A running demo: its screen, the folder that it leaves, and the one below which everything private is."""
+
+    def __init__(self, private: Path, folder: Path) -> None:
+        self.private = private
+        self.output = folder / "output"
+        self._screen = folder / "screen"
+        with self._screen.open("wb") as screen:
+            self.process = subprocess.Popen(
+                [sys.executable, TOP / "demo/run.py", self.output],
+                env={**os.environ, "PYTHONPATH": str(TOP / "tests"), "HOPTRAIL_RUN": str(private), "COLUMNS": "120"},
+                stdout=screen,
+                stderr=subprocess.STDOUT,
+            )
+
+    def screen(self) -> str:
+        return self._screen.read_text(encoding="utf-8")
+
+    def wait_for(self, words: str) -> None:
+        wait_for(lambda: words in self.screen(), repr(words), log=self._screen, timeout_s=60)
+
+    def exit_code(self) -> int:
+        return self.process.wait(120)
+
+    def processes(self) -> list[str]:
+        """The command lines that speak of the private folder."""
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                words = (process / "cmdline").read_bytes().decode(errors="replace")
+            except OSError:  # ended meanwhile
+                continue
+            if str(self.private) in words:
+                found.append(words)
+        return found
 
 
-def private_folders(folder: Path) -> set[str]:
-    """Those that the configuration of the demo with its output in `folder` speaks of."""
-    found = set(re.findall(r"/run/hoptrail-[^/\"]+", (folder / "hoptrail.toml").read_text(encoding="utf-8")))
-    assert len(found) >= 2
-    return found
+@pytest.fixture
+def show(tmp_path) -> Iterator[Show]:
+    with private_folder("demo") as private:
+        running = Show(private, tmp_path)
+        yield running
+        running.process.kill()
+        running.process.wait()
 
 
-def left_behind(folder: Path) -> list[str]:
-    """Processes and private folders of the demo whose output is in `folder`."""
-    private = private_folders(folder)
-    running = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (process / "cmdline").read_bytes().decode(errors="replace")
-        except OSError:  # ended meanwhile
-            continue
-        running += [words for place in (*private, str(folder)) if place in words]
-    return running + [place for place in private if Path(place).exists()]
-
-
-def test_every_step_succeeds_and_all_is_stopped(tmp_path):
-    folder, screen = tmp_path / "output", tmp_path / "screen"
-    assert start(folder, screen).wait(150) == 0, screen.read_text()
-    assert len(re.findall(r"^\d+\. ", screen.read_text(), re.MULTILINE)) == 10
-    assert left_behind(folder) == []
+def test_every_step_succeeds_and_all_is_stopped(show):
+    assert show.exit_code() == 0, show.screen()
+    assert len(re.findall(r"^\d+\. ", show.screen(), re.MULTILINE)) == 10
+    assert list(show.output.glob("reports/*/index.html"))
+    assert show.processes() == []
+    assert list(show.private.iterdir()) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_demo_stops_all(tmp_path, number):
-    folder, screen = tmp_path / "output", tmp_path / "screen"
-    demo = start(folder, screen)
-    wait_for(lambda: "A dozen messages" in screen.read_text(), "the messages", log=screen, timeout_s=60)
-    demo.send_signal(number)
-    assert demo.wait(60) == 130, screen.read_text()
-    assert left_behind(folder) == []
+def test_interrupted_demo_stops_all(show, number):
+    show.wait_for("A dozen messages")
+    assert show.processes()
+    show.process.send_signal(number)
+    assert show.exit_code() == 130, show.screen()
+    assert show.processes() == []
+    assert list(show.private.iterdir()) == []
 
 
-def test_killed_demo_leaves_no_process(tmp_path):
-    folder, screen = tmp_path / "output", tmp_path / "screen"
-    demo = start(folder, screen)
-    wait_for(lambda: "A dozen messages" in screen.read_text(), "the messages", log=screen, timeout_s=60)
-    demo.kill()
-    demo.wait(60)
-    private = private_folders(folder)
-    wait_for(lambda: set(left_behind(folder)) <= private, "the end of every process")
-    for place in private:
-        shutil.rmtree(place)
+def test_killed_demo_leaves_no_process(show):
+    show.wait_for("A dozen messages")
+    show.process.kill()
+    show.process.wait()
+    wait_for(lambda: not show.processes(), "the end of every process")
 
 
-def test_failing_step_ends_the_demo_with_1(tmp_path):
-    folder, screen = tmp_path / "output", tmp_path / "screen"
-    demo = start(folder, screen)
-    wait_for((folder / "hoptrail.toml").exists, "the configuration", log=screen, timeout_s=60)
-    (folder / "hoptrail.toml").write_text("[nonsense]\n", encoding="utf-8")
-    assert demo.wait(60) == 1
-    assert "The demo failed" in screen.read_text()
+def test_failing_step_ends_the_demo_with_1(show):
+    wait_for((show.output / "hoptrail.toml").exists, "the configuration", timeout_s=60)
+    (show.output / "hoptrail.toml").write_text("[nonsense]\n", encoding="utf-8")
+    assert show.exit_code() == 1
+    assert "The demo failed" in show.screen()
+    assert show.processes() == []

@@ -1,5 +1,6 @@
 """Where the unpacked programs lie, and what every private service needs: a folder, a port, patience."""
 
+import os
 import shutil
 import socket
 import tempfile
@@ -36,9 +37,9 @@ def private_folder(name: str) -> Iterator[Path]:
     """A new folder that any user may enter, removed with all that is in it.
 
     It lies below /run: unix socket paths stay short, no parent is private to root (as pytest's own folders are), and
-    none is writable by everybody, which Sendmail demands of a milter's socket.
+    none is writable by everybody, which Sendmail demands of a milter's socket. HOPTRAIL_RUN names another place.
     """
-    folder = Path(tempfile.mkdtemp(prefix=f"hoptrail-{name}-", dir="/run"))
+    folder = Path(tempfile.mkdtemp(prefix=f"hoptrail-{name}-", dir=os.environ.get("HOPTRAIL_RUN", "/run")))
     folder.chmod(0o755)
     try:
         yield folder
