@@ -13,7 +13,9 @@ from hoptrail_milter.log import Log
 from hoptrail_milter.message import Message
 from hoptrail_milter.network import NetworkLoop
 from hoptrail_milter.refusals import Refusals
+from hoptrail_milter.relaymemory import RelayMemory
 from hoptrail_milter.settings import DaemonSettings
+from hoptrail_store.cache import StoreCache
 from hoptrail_store.ids import Ids
 from hoptrail_store.records import MessageRecord, Score
 from hoptrail_store.writer import Writer
@@ -43,8 +45,10 @@ class Services:
         names = stamp.own_names(scoring=self.scorer is not None)
         self.own_names = {name.lower(): name for name in names}
         self.refusals = Refusals(self.host)
-        self._lookups = Lookups(settings.lookups, site=settings.site)
+        self.relays = RelayMemory(settings.store.path)
         self._writer = Writer(settings.store)
+        self._cache = StoreCache(settings.store, self._writer, size=settings.lookups.cache_entries)
+        self._lookups = Lookups(settings.lookups, site=settings.site, cache=self._cache)
         self._ids = Ids()
         self._lock = Lock()
         self._sessions = 0
@@ -155,5 +159,7 @@ class Services:
     def close(self) -> None:
         """Write what is left and end the threads."""
         self.flush_refusals()
-        self._writer.close()
         self.network.close()
+        self._cache.close()
+        self._writer.close()
+        self.relays.close()

@@ -165,6 +165,7 @@ class Session:
             connection=connection,
             site=services.settings.site,
             fields=fields,
+            history=services.relays.current,
             now=now,
         )
         facts = self._await_facts(message, trace.origin.ip)

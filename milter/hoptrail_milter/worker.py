@@ -51,6 +51,7 @@ class Worker:
             elif order is not None:
                 self._change(order)
             self._counters.set("breaker_open", int(self._services.scorer is not None and self._services.scorer.is_open))
+            self._services.relays.renew()
             self._close_retired()
             if time.monotonic() - flushed_at >= FLUSH_S:
                 flushed_at = time.monotonic()

@@ -1,5 +1,5 @@
 import logging
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -9,8 +9,13 @@ from hoptrail_milter.log import Log, line
 from hoptrail_milter.message import FIELD_BYTES_MAX, Message
 from hoptrail_milter.refusals import Refusals
 from hoptrail_milter.relay_line import envelope_lines
+from hoptrail_milter.relaymemory import RelayMemory
 from hoptrail_milter.status import document, prometheus
+from hoptrail_store.history import learn
 from hoptrail_store.records import RefusalCount
+from hoptrail_store.settings import StoreSettings
+from hoptrail_store.store import Store
+from hoptrail_tracer.history import SeenLink, SeenShape
 from hoptrail_tracer.model import Connection
 
 NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
@@ -180,3 +185,31 @@ def test_received_line_for_spamd_is_sendmails():
         b"\tby mx.example.org with ESMTPS id 4dD\r\n"
         b"\t(envelope-from <a@example.net>); Mon, 04 May 2026 12:00:00 +0000\r\n"
     )
+
+
+def test_relay_memory_without_a_store_knows_nothing(tmp_path):
+    memory = RelayMemory(str(tmp_path / "store.sqlite"))
+    assert memory.current is None
+    assert memory.seen_shape("mx.example.org", "x") == SeenShape()
+    memory.close()
+
+
+def test_relay_memory_of_a_young_store_is_not_asked(tmp_path):
+    settings = StoreSettings(path=str(tmp_path / "store.sqlite"))
+    Store.open(settings).close()
+    memory = RelayMemory(settings.path)
+    assert memory.current is None
+    memory.close()
+
+
+def test_relay_memory_that_is_closed_under_a_trace_knows_nothing(tmp_path):
+    settings = StoreSettings(path=str(tmp_path / "store.sqlite"))
+    with Store.open(settings) as store:
+        for day in range(1, 9):
+            learn(store, date(2026, 5, day))
+    memory = RelayMemory(settings.path)
+    history = memory.current
+    assert history is not None
+    memory._open.close()
+    assert history.seen_link("a.example.org", "b.example.org") == SeenLink()
+    memory.close()
