@@ -95,18 +95,29 @@ _USUAL = re.compile(
 )
 
 _AT = {name: at for at, name in enumerate(Clauses._fields)}
-_BRACKETED, _BARE, _BEHIND, _DATE = _AT["bracketed"], _AT["bare"], _AT["behind"], _AT["day"]
+_BRACKETED, _BARE, _BEHIND, _BY_IP, _DATE = (_AT[name] for name in ("bracketed", "bare", "behind", "by_ip", "day"))
 
 
-def usual(text: str) -> tuple[tuple[str, ...], str | None, datetime] | None:
-    """The clauses of a line in the usual layout in the order of `Clauses`, the address that its peer parts name, and
-    its date. None for a line in another layout.
-    """
+class Line(NamedTuple):
+    """One line taken apart: the clauses in the order of `Clauses`, and what of them is no text any more."""
+
+    parts: tuple[str, ...]
+    ip: str | None  # the address that the peer parts name
+    by_ip: str | None
+    date: datetime | None
+
+
+def usual(text: str) -> Line | None:
+    """A line in the usual layout taken apart; None for any other, and where a number is no address and no date."""
     found = _USUAL.fullmatch(text)
     if found is None:
         return None
     parts = found.groups("")
     when = date.usual(parts[_DATE], parts[_DATE + 1], parts[_DATE + 2])
-    written = parts[_BRACKETED] or parts[_BARE] or parts[_BEHIND]
-    ip = address.canonical(written) if written else None
-    return None if when is None or (written and ip is None) else (parts, ip, when)
+    ip = parts[_BRACKETED] or parts[_BARE] or parts[_BEHIND] or None
+    by_ip = parts[_BY_IP] or None
+    if when is None or (ip and (ip := address.canonical(ip)) is None):
+        return None
+    if by_ip and (by_ip := address.canonical(by_ip)) is None:
+        return None
+    return Line(parts, ip, by_ip, when)

@@ -3,7 +3,7 @@
 import re
 
 from hoptrail_tracer.model import Kind
-from hoptrail_tracer.received.names import same_domain
+from hoptrail_tracer.names import same_owner
 from hoptrail_tracer.received.peer import Layout
 
 _PICKUP = re.compile(r"\[UNIX|\[local\]|@localhost|\buid \d|from userid|\bmail pickup service\b|spool", re.IGNORECASE)
@@ -42,4 +42,4 @@ def remark(notes: str) -> tuple[Kind, str]:
 
 def _within_provider(name: str, layout: Layout, by: str) -> bool:
     """Whether HTTPS carried the mail between two hosts of one provider: Microsoft's own transport, no webmail."""
-    return (layout is Layout.BARE or layout is Layout.BRACKETED) and same_domain(name, by)
+    return (layout is Layout.BARE or layout is Layout.BRACKETED) and same_owner(name, by)

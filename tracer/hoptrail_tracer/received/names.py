@@ -59,13 +59,10 @@ def roles(
         if custom is Custom.HELO_FIRST:
             return None, name or None
         # qmail's tcpserver writes whole names; a single label is what the client said to software that does not look.
-        return looked_up(name) if "." in name or name == "localhost" else None, None if name.lower() in _NO_NAMES else name or None
+        return looked_up(
+            name
+        ) if "." in name or name == "localhost" else None, None if name.lower() in _NO_NAMES else name or None
     if layout is Layout.GLUED:
         rdns = looked_up(name)
         return rdns, None if rdns or name.lower() in _NO_NAMES else name
     return None, None
-
-
-def same_domain(one: str, other: str) -> bool:
-    """Whether two host names end in the same two labels."""
-    return one.lower().split(".")[-2:] == other.lower().split(".")[-2:]

@@ -24,9 +24,9 @@ def parse(value: str) -> Received:
     if len(value) > LONGEST_LINE:
         return Received("unparseable", reason="too-long")
     text = " ".join((value.replace("\0", "") if "\0" in value else value).split())
-    parts, ip, date = usual(text) or scan(text)
+    parts, ip, by_ip, date = usual(text) or scan(text)
     (
-        pickup, name, marked, ident, beside, _, port, helo_inside, bare, behind, aside, peer_text, by, by_ip, wrote,
+        pickup, name, marked, ident, beside, _, port, helo_inside, bare, behind, aside, peer_text, by, _, wrote,
         sender, id_, id_notes, for_, for_notes, _, _, _, sender_behind, date_notes,
     ) = parts  # fmt: skip
     if not (by or name or peer_text or ip):

@@ -5,11 +5,10 @@ form, comments without end. Linear in the length of the line.
 """
 
 import re
-from datetime import datetime
 from typing import NamedTuple
 
 from hoptrail_tracer.received import address, date
-from hoptrail_tracer.received.clauses import Clauses
+from hoptrail_tracer.received.clauses import Clauses, Line
 
 _PAREN = re.compile(r"[()]")
 _PIECE = re.compile(r'<[^<>()]*>|\[[^\[\]()]*\][^ ();]*|"[^"()]*"|[^ ();]+|[;(]')
@@ -37,8 +36,8 @@ class _Piece(NamedTuple):
     start: int
 
 
-def scan(text: str) -> tuple[Clauses, None, datetime | None]:
-    """The clauses of a line in any layout and its date; what belongs to none is left out, the peer stays as it is."""
+def scan(text: str) -> Line:
+    """A line in any layout taken apart. What belongs to no clause is left out; the peer stays as it is written."""
     pickup = "(" if text[:6].lower() == "(from " else ""
     if pickup:  # Sendmail's pick-up, Norton's gateway: the clause itself stands in a comment
         text = text.replace("(", "", 1).replace(")", "", 1)
@@ -58,7 +57,9 @@ def scan(text: str) -> tuple[Clauses, None, datetime | None]:
         by_at = 0  # no clause opens: comments are all there is
     values, notes = _after(pieces[by_at:], tail)
     dated = dated or date.find(text)  # as a last resort, one in a comment
-    return _clauses(values, notes, pickup, name, peer), None, dated.date if dated else None
+    by, by_ip = _by(values["by"])
+    clauses = _clauses(values, notes, pickup, name, peer)
+    return Line(clauses._replace(by=by), None, by_ip, dated.date if dated else None)
 
 
 def _clauses(values: dict[str, list[str]], notes: dict[str, list[str]], pickup: str, name: str, peer: str) -> Clauses:
@@ -66,14 +67,11 @@ def _clauses(values: dict[str, list[str]], notes: dict[str, list[str]], pickup: 
     phrase = values["with"] or values["via"]
     if not phrase and (early := _EARLY_WITH.search(peer)):
         phrase = [early[1]]
-    by, by_ip = _by(values["by"])
     cipher = [f"tls {values['tls'][0]}"] if values["tls"] else []
     return Clauses(
         pickup=pickup,
         name=name,
         peer=peer,
-        by=by,
-        by_ip=by_ip,
         wrote=" ".join([*notes["by"], *(["with", *phrase] if phrase else ()), *notes["with"], *notes["via"], *cipher]),
         sender=_first(values["sender"]),
         id=_first(values["id"]),
@@ -86,13 +84,13 @@ def _first(words: list[str]) -> str:
     return words[0].strip(_AROUND) if words else ""
 
 
-def _by(words: list[str]) -> tuple[str, str]:
+def _by(words: list[str]) -> tuple[str, str | None]:
     """The host after `by`, and the address beside it or in its place."""
     host = _first(words)
     for word in words[:2]:
         if (found := _BY_ADDRESS.match(word)) and (ip := address.canonical(found[2])):
             return (found[1] or host if word == words[0] else host), ip
-    return host, ""
+    return host, None
 
 
 def _balanced(text: str) -> tuple[str, dict[int, int]]:
@@ -128,7 +126,9 @@ def _dated(text: str, comments: dict[int, int]) -> date.Dated | None:
     bare = "".join(parts) + text[at:]
     semicolon = bare.rfind(";")
     found = (date.find(bare, semicolon) if semicolon >= 0 else None) or date.find(bare)
-    return date.find(text, found.start) if found else None  # once more: a comment may name the zone
+    if found and text[found.end : found.end + 2] == " (":
+        return date.find(text, found.start)  # the comment behind it may name the zone
+    return found
 
 
 def _pieces(text: str, comments: dict[int, int]) -> list[_Piece]:

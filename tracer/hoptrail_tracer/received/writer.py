@@ -66,7 +66,9 @@ _KINDS = (
     (Kind.LOCAL, re.compile(r"local\b|stdin|spool|bsmtp|uucp|batch", re.IGNORECASE), None),
 )
 _NAME_FIRST = re.compile(r"Exim|Smail|ZMailer|qmail-ldap", re.IGNORECASE)
-_HELO_FIRST = re.compile(r"Microsoft|PowerMTA|KumoMTA|Axigen|[XN]Mail \d|Scalix|LSMTP|Mercury/|Worldmail|Oracle Beehive", re.IGNORECASE)
+_HELO_FIRST = re.compile(
+    r"Microsoft|PowerMTA|KumoMTA|Axigen|[XN]Mail \d|Scalix|LSMTP|Mercury/|Worldmail|Oracle Beehive", re.IGNORECASE
+)
 _CACHED_LENGTH = 300  # longer ones do not recur; bounds the cache's memory to a few megabytes
 
 
@@ -104,9 +106,7 @@ def _read(text: str) -> Writer:
     kind = _kind(protocol or "", software or "")
     if protocol and _AUTHENTICATED.fullmatch(protocol):
         auth = protocol
-    return Writer(
-        software, protocol, tls, auth, sender, by_ip, kind, _custom(kind, software or "")
-    )
+    return Writer(software, protocol, tls, auth, sender, by_ip, kind, _custom(kind, software or ""))
 
 
 def _protocol(phrase: str) -> tuple[str | None, str | None, str | None]:
