@@ -3,6 +3,7 @@
 import socket
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import suppress
 from datetime import UTC, datetime
 from threading import Lock
 from typing import Final
@@ -49,6 +50,8 @@ class Services:
         self._writer = Writer(settings.store)
         self._cache = StoreCache(settings.store, self._writer, size=settings.lookups.cache_entries)
         self._lookups = Lookups(settings.lookups, site=settings.site, cache=self._cache)
+        if settings.lookups.zones:
+            self.network.submit(self._lookups.watch_zones())
         self._ids = Ids()
         self._lock = Lock()
         self._sessions = 0
@@ -159,6 +162,8 @@ class Services:
     def close(self) -> None:
         """Write what is left and end the threads."""
         self.flush_refusals()
+        with suppress(FutureTimeoutError):
+            self.network.submit(self._lookups.aclose()).result(MARGIN_S)
         self.network.close()
         self._cache.close()
         self._writer.close()
