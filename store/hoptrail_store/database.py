@@ -37,6 +37,17 @@ def open_database(path: Path, *, wait_s: float, readonly: bool = False) -> Datab
     return Database(connection, execute_plugins=False)
 
 
+def is_present(path: Path, *, wait_s: float) -> bool:
+    """Whether there is a store of the present schema at `path`; raises StoreError where it is none of ours."""
+    if not path.exists() or not path.stat().st_size:
+        return False
+    database = open_database(path, wait_s=wait_s, readonly=True)
+    try:
+        return check_version(database, path) == schema_version(migrations.steps())
+    finally:
+        database.close()
+
+
 def prepare(path: Path, *, wait_s: float, steps: Sequence[Step] | None = None) -> None:
     """Make the store at `path`, or bring an older one to the present schema, with a backup. The caller locks."""
     steps = migrations.steps() if steps is None else steps

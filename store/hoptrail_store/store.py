@@ -35,23 +35,33 @@ class Store:
         self.db = database
         self._lock = lock
         self._connection: sqlite3.Connection = database.conn
+        self.tune(f"synchronous = {_SYNCHRONOUS[settings.sync]}")
         self._names = Names(self._connection)
         self.file = file_identity(self.path)
 
     @classmethod
     def open(cls, settings: StoreSettings) -> Self:
         """Return the store, made where it is absent and migrated where it is older; raises StoreError."""
-        path = Path(settings.path)
+        path, wait_s = Path(settings.path), settings.lock_wait_s
         lock = FileLock(path)
         try:
-            with lock.exclusive(settings.lock_wait_s):
-                files.prepare(path, wait_s=settings.lock_wait_s)
-                database = files.open_database(path, wait_s=settings.lock_wait_s)
-                database.execute(f"PRAGMA synchronous = {_SYNCHRONOUS[settings.sync]}")
-                return cls(settings, lock, database)
+            with lock.shared(wait_s):
+                ready = files.is_present(path, wait_s=wait_s)
+            if not ready:
+                with lock.exclusive(wait_s):
+                    files.prepare(path, wait_s=wait_s)
+            with lock.shared(wait_s):
+                return cls(settings, lock, files.open_database(path, wait_s=wait_s))
         except BaseException:
             lock.close()
             raise
+
+    def tune(self, pragma: str) -> None:
+        """Set a pragma of the connection."""
+        try:
+            self._connection.execute(f"PRAGMA {pragma}")
+        except sqlite3.Error as error:
+            raise store_error(self.path, error) from error
 
     def close(self) -> None:
         """Give the file back; what was put stays."""

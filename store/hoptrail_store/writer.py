@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from hoptrail_store.checkpoint import AUTOMATIC_PAGES, Checkpointer
 from hoptrail_store.errors import (
     BusyStoreError,
     CorruptStoreError,
@@ -51,6 +52,7 @@ class Writer:
         self._settings = settings
         self._jobs: queue.Queue[_Job | None] = queue.Queue(_WAITING_MAX)
         self._store: Store | None = None
+        self._checkpointer: Checkpointer | None = None
         self._closed = False
         self._failures = 0
         self._retry_at = 0.0
@@ -111,8 +113,7 @@ class Writer:
             jobs = [job for job in group if job is not None and job.done.set_running_or_notify_cancel()]
             if jobs:
                 self._store_group(jobs)
-        if self._store:
-            self._store.close()
+        self._let_go()
 
     def _store_group(self, jobs: Sequence[_Job]) -> None:
         """Store the jobs and tell each how it went; never raises, since nobody would start the thread again."""
@@ -141,7 +142,7 @@ class Writer:
             self._write_once(jobs)
         except MovedStoreError as error:
             _log.error("store: %s; opening it again", error)
-            self._reopen()
+            self._let_go()
             self._write_once(jobs)
         except CorruptStoreError as error:
             self._replace(error)
@@ -161,17 +162,21 @@ class Writer:
                 raise self._last_error
             self._retry_at = time.monotonic() + _REOPEN_PAUSE_S
             self._store = Store.open(self._settings)
+            self._store.tune(f"wal_autocheckpoint = {AUTOMATIC_PAGES}")
+            self._checkpointer = Checkpointer(self._store.path)
         return self._store
 
-    def _reopen(self) -> None:
+    def _let_go(self) -> None:
+        if self._checkpointer:
+            self._checkpointer.close()
         if self._store:
             self._store.close()
-        self._store = None
+        self._checkpointer = self._store = None
         self._retry_at = 0.0
 
     def _replace(self, error: CorruptStoreError) -> None:
         damaged = self._store.file if self._store else file_identity(Path(self._settings.path))
-        self._reopen()
+        self._let_go()
         aside = set_damaged_aside(self._settings, damaged)
         if aside:
             _log.critical("store: %s; it was moved to %s and a new store is begun", error, aside)
@@ -183,7 +188,7 @@ class Writer:
         self._last_error = error
         if not isinstance(error, BusyStoreError):
             retry_at = self._retry_at
-            self._reopen()
+            self._let_go()
             self._retry_at = retry_at
 
     def _note_success(self) -> None:

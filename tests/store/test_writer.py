@@ -81,6 +81,17 @@ def test_one_bad_record_does_not_harm_its_group(settings, writer, make_record):
     assert count(settings) == 10
 
 
+def test_the_log_is_copied_into_the_file_while_the_writer_is_open(settings, writer, make_record):
+    writer.submit(make_record()).result(TIMEOUT_S)
+    before = Path(settings.path).stat().st_size
+    for _ in range(20):
+        writer.submit(make_record(evidence=os.urandom(9_000))).result(TIMEOUT_S)
+    deadline = time.monotonic() + TIMEOUT_S
+    while Path(settings.path).stat().st_size == before and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert Path(settings.path).stat().st_size > before
+
+
 def test_closing_stores_what_waits(settings, make_record):
     with Writer(settings) as writer:
         futures = [writer.submit(make_record()) for _ in range(500)]
