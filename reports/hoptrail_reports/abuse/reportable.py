@@ -30,6 +30,7 @@ _TRANSLATED = tuple(
     for text in ("2002::/16", "2001::/32", "64:ff9b::/96", "64:ff9b:1::/48", "192.88.99.0/24", "192.0.0.0/24")
 )
 """6to4, Teredo, NAT64 and kin: the address names a translator, not the network a host is in."""
+_V6_UNICAST = ipaddress.ip_network("2000::/3")  # all that IANA gives out (RFC 4291 section 2.4)
 
 _SRS = re.compile(r"^<?(?:srs[01][=+-]|prvs=.*srs[01])", re.IGNORECASE)
 _LIST_FIELDS = re.compile(
@@ -85,7 +86,7 @@ def _objections(record: MessageRecord, court: Judge, facts: AddressFacts | None)
 
 
 def _about_evidence(record: MessageRecord) -> Iterator[Objection]:
-    """Only a line that this host or a declared relay wrote is evidence, and only in an unbroken row of such lines."""
+    """Only a line that this host or a declared relay wrote is evidence."""
     trace, origin = record.trace, record.trace.origin
     if origin.ip is None:
         yield Objection("no-origin", "no address was found that could be the origin")
@@ -96,23 +97,27 @@ def _about_evidence(record: MessageRecord) -> Iterator[Objection]:
     if origin.hop is None or origin.hop >= len(trace.hops):
         yield Objection("no-line", f"no line of the trace names {origin.ip}")
         return
-    way: Sequence[Hop] = trace.hops[: origin.hop + 1]
-    if way[-1].received.ip != origin.ip:
-        yield Objection("no-line", f"no line of the trace names {origin.ip}")
-    if any(hop.trust not in BELIEVED for hop in way):
-        yield Objection("broken-chain", f"a line above the one that names {origin.ip} is not believed")
-    handovers = [hop for hop in way if hop.received.status != "skipped"]  # no qmail's "invoked by uid", no scanner's
-    stranger = next((older for newer, older in pairwise(handovers) if not _wrote(newer, older)), None)
-    if stranger:
-        yield Objection(
-            "not-the-relay", f"the line of {stranger.received.by} was not written by the host that handed it over"
-        )
+    line = trace.hops[origin.hop]
+    if line.received.ip != origin.ip or line.received.status != "parsed":
+        yield Objection("no-line", f"no line of the trace that could be read whole names {origin.ip}")
+    if trace.inferred and line.trust is not Trust.OBSERVED:
+        yield Objection("inferred", "which relays are this site's own was inferred, not declared: see [site] networks")
+    if line.received.auth or (record.connection and record.connection.auth):
+        yield Objection("own-user", "the client had authenticated: it is one of the site's own users")
     if record.connection and scope(record.connection.ip) is Scope.LOOPBACK:
         yield Objection("local", "a program on this host handed it in: what stands below is that program's word")
-    if trace.inferred and way[-1].trust is not Trust.OBSERVED:
-        yield Objection("inferred", "which relays are this site's own was inferred, not declared: see [site] networks")
-    if way[-1].received.auth or (record.connection and record.connection.auth):
-        yield Objection("own-user", "the client had authenticated: it is one of the site's own users")
+    yield from _about_way(origin.ip, trace.hops[: origin.hop + 1])
+
+
+def _about_way(ip: str, way: Sequence[Hop]) -> Iterator[Objection]:
+    """From our host down to the line that names the address, each line must be believed and the next one's writer."""
+    if any(hop.trust not in BELIEVED for hop in way):
+        yield Objection("broken-chain", f"a line above the one that names {ip} is not believed")
+    handovers = [hop for hop in way if hop.received.ip is not None]  # not qmail's "invoked by uid", no scanner's remark
+    for newer, older in pairwise(handovers):
+        if not _wrote(newer, older):
+            by = older.received.by or "nobody named"
+            yield Objection("not-the-relay", f"the line of {by} was not written by the host that handed it over")
 
 
 def _wrote(newer: Hop, older: Hop) -> bool:
@@ -147,7 +152,8 @@ def _about_address(ip: str, names: Iterable[str], court: Judge) -> Iterator[Obje
     except ValueError:
         yield Objection("no-address", "what the line names is no address")
         return
-    translated = any(parsed in network for network in _TRANSLATED)
+    outside = parsed.version == _V6_UNICAST.version and parsed not in _V6_UNICAST
+    translated = outside or any(parsed in network for network in _TRANSLATED)
     if scope(ip) is not Scope.GLOBAL or not parsed.is_global or parsed.is_multicast or translated:
         yield Objection("special", f"{ip} is private, reserved or a translator's: nobody in the world answers for it")
     declared = (

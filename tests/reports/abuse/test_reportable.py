@@ -53,6 +53,8 @@ def test_host_that_a_declared_relay_saw_may_be_reported():
         ("2001:0:53aa:64c::1", None, "special"),
         ("64:ff9b::43a8:bf29", None, "special"),
         ("::ffff:10.0.0.1", None, "special"),
+        ("::fff", None, "special"),
+        ("4000::1", None, "special"),
     ],
 )
 def test_own_declared_and_special_addresses_are_never_reported(ip, rdns, expected):
@@ -104,6 +106,13 @@ def test_lines_of_scanners_between_a_relay_and_the_stranger_are_looked_past():
     record = spam("11.0.0.8", rdns="mail.voxmail.com.br", helo="mail.voxmail.com.br", received=lines)
     assert record.trace.origin.ip == "200.164.244.65"
     assert code(record) is None
+
+
+def test_line_without_its_writer_accuses_nobody():
+    record = spam(
+        "12.9.9.9", rdns="out.forward.example.edu", helo="out.forward.example.edu", received=("from x ([12.3.4.5])",)
+    )
+    assert code(record) in ("no-line", "not-believed", "not-the-relay", "forwarder")
 
 
 def test_program_on_this_host_that_invents_lines_accuses_nobody():
