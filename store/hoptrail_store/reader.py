@@ -16,6 +16,7 @@ from sqlite_utils import Database
 from hoptrail_store import assembly
 from hoptrail_store.assembly import moment
 from hoptrail_store.database import check_version, open_database
+from hoptrail_store.errors import UnavailableStoreError
 from hoptrail_store.records import MessageRecord, RefusalCount
 from hoptrail_store.rows import milliseconds
 
@@ -218,6 +219,8 @@ def day_span(day: date) -> tuple[datetime, datetime]:
 def open_readonly(path: Path | str) -> Iterator[Reader]:
     """Give a reader for a block; raises StoreError where there is no store at `path`, or not one of ours."""
     path = Path(path)
+    if not path.exists():
+        raise UnavailableStoreError(f"{path}: there is no store; the milter makes it, and so does `hoptrail import`")
     db = open_database(path, wait_s=_WAIT_S, readonly=True)
     try:
         check_version(db, path)
