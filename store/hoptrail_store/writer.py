@@ -76,7 +76,7 @@ class Writer:
         return self._enqueue(_Job(self._deadline(), answers=answers))
 
     def close(self, wait_s: float = 10.0) -> None:
-        """Store what waits, then end the thread; what is not stored after `wait_s` fails."""
+        """Store what waits, then end the thread; return after `wait_s` at the latest."""
         if not self._closed:
             self._closed = True
             self._jobs.put(None)
@@ -114,6 +114,9 @@ class Writer:
             if jobs:
                 self._store_group(jobs)
         self._let_go()
+        while not self._jobs.empty():  # submitted in the moment of closing
+            if late := self._jobs.get():
+                _fail([late], BusyStoreError(f"{self._settings.path}: the writer was closed"))
 
     def _store_group(self, jobs: Sequence[_Job]) -> None:
         """Store the jobs and tell each how it went; never raises, since nobody would start the thread again."""
