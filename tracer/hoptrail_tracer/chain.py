@@ -53,13 +53,9 @@ def trace(
     if connection is not None and not own:
         hops[0], texts[0] = _confirmed(hops[0], connection), None
     walked = walk(hops, texts, declared, observed=connection is not None)
-    found = evidence.read_believed(
-        fields,
-        received,
-        lines_believed=walked.believed - first_line,
-        whole=walked.end is None and declared.declared,
-    )
-    synthetic = _synthetic(found, walked, hops)
+    whole = walked.end is None and declared.declared and not walked.picked_up
+    found = evidence.read_believed(fields, received, lines_believed=walked.believed - first_line, whole=whole)
+    synthetic = _synthetic(found, walked, hops, whole=whole)
     trusts, anomalies, reasons = judgement.judge(
         hops, texts, walked, declared, lines_left_out=len(received) - len(lines), history=history, now=now
     )
@@ -135,17 +131,17 @@ def _delays(hops: Sequence[Received]) -> list[float | None]:
     return delays
 
 
-def _synthetic(found: Sequence[Evidence], walked: Walk, hops: Sequence[Received]) -> tuple[Rule, Evidence] | None:
+def _synthetic(
+    found: Sequence[Evidence], walked: Walk, hops: Sequence[Received], *, whole: bool
+) -> tuple[Rule, Evidence] | None:
     """A believed field that names the client where no believed line does: a user behind webmail, or a hidden one."""
-    if walked.end is None or walked.end is Rule.AUTHENTICATED:
-        named = {hop.ip for hop in hops}
-        users = [item for item in found if item.originating and item.ip not in named]
-        if users and (walked.end is None or walked.source is None):
-            return Rule.ORIGINATING_FIELD, users[-1]
-    if walked.end in {Rule.UNREADABLE, Rule.NO_ADDRESS}:
-        clients = [item for item in found if not item.originating]
-        if clients:
-            return Rule.CORROBORATED, clients[-1]
+    named = {hop.ip for hop in hops}
+    users = [item for item in found if item.originating and item.ip not in named]
+    clients = [item for item in found if not item.originating]
+    if users and (whole or (walked.end is Rule.AUTHENTICATED and walked.source is None)):
+        return Rule.ORIGINATING_FIELD, users[-1]
+    if clients and walked.end in {Rule.UNREADABLE, Rule.NO_ADDRESS}:
+        return Rule.CORROBORATED, clients[-1]
     return None
 
 

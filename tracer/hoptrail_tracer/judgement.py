@@ -53,7 +53,7 @@ def judge(
     del trusts[walked.believed :]
     reasons = list(walked.reasons)
     newer_index = next((index for index in reversed(range(walked.believed)) if hops[index].status == "parsed"), None)
-    unbroken = newer_index is not None
+    unbroken = newer_index is not None and walked.end is not Rule.LOCAL_PICKUP
     for index in range(walked.believed, len(hops)):
         hop = hops[index]
         against, codes = accused.get(index, (0.0, ()))

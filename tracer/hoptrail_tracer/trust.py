@@ -24,7 +24,10 @@ from hoptrail_tracer.providers import is_inner
 from hoptrail_tracer.rules import Rule
 from hoptrail_tracer.sitematch import Site
 
-_ON_THE_HOST = frozenset({Kind.LOCAL, Kind.INTERNAL, Kind.MAPI, Kind.SCANNER})
+_INSIDE_ONE_PROVIDER = frozenset({Kind.INTERNAL, Kind.MAPI, Kind.SCANNER})
+_STAYING = frozenset({Rule.SAME_HOST, Rule.LOOPBACK, Rule.LOCAL_PICKUP})
+"""Rules by which the next line was written by the same host."""
+
 _NEAR_V4_BITS = 24
 _NEAR_V6_BITS = 32
 """How close two machines of one owner stand: Exchange Online spreads one region over a /32."""
@@ -61,6 +64,9 @@ class _Path:
     behind_msa: bool = False
     picked_up: bool = False
     name: str | None = None  # of the client of the present line, where it was looked up and confirmed
+    client: Received | None = None  # the line that named the writer of the present one, if it is another host
+    home: tuple[str, ...] = ()  # names of the host that picked the mail up, until it has signed a line
+    signed_pickup: bool = False
     reasons: list[tuple[str, ...]] = field(default_factory=list)
 
 
@@ -81,8 +87,10 @@ def walk(hops: Sequence[Received], texts: Sequence[str | None], site: Site, *, o
     path.source_via = path.via
     end: Rule | None = None
     handed_in = False
-    older = _next_parsed(hops)
+    older = _next_signed(hops)
     for index, received in enumerate(hops):
+        if path.home and _is_luggage(received, path):
+            break
         if path.domains is not None and received.status == "parsed":
             _learn_domain(path.domains, received)
         path.name = confirmed_name(received, texts[index])
@@ -91,11 +99,17 @@ def walk(hops: Sequence[Received], texts: Sequence[str | None], site: Site, *, o
         if received.ip is not None and received.kind is not Kind.FETCH and not _is_same_host_again(received, path):
             path.source, path.source_via = index, path.via
         path.picked_up = path.picked_up or received.kind is Kind.LOCAL
+        if received.by is not None or received.kind is Kind.LOCAL:
+            path.home, path.signed_pickup = _home(received, path), received.by is not None
         if not verdict.admits:
             end = verdict.rule
             handed_in = verdict.rule in {Rule.AUTHENTICATED, Rule.SUBMISSION_HOST}
             break
         _step(path, verdict, site)
+        if verdict.rule not in _STAYING:
+            path.client = None if verdict.rule is Rule.FETCH_MARKER else received
+    if end is None and path.home:
+        end = Rule.LOCAL_PICKUP
     if end in {Rule.UNREADABLE, Rule.NO_ADDRESS}:
         path.source = None
     return Walk(
@@ -140,13 +154,21 @@ def _judge(received: Received, older: Received | None, site: Site, path: _Path) 
 
 
 def _judge_without_address(received: Received, older: Received | None, path: _Path) -> _Verdict:
-    if received.kind in _ON_THE_HOST:
+    if received.kind is Kind.LOCAL:
+        sentence = f"{received.by or 'the host'} took it from a local user or filter; below, only its own line counts"
+        return _Verdict(Rule.LOCAL_PICKUP, sentence, admits=True)
+    if received.kind in _INSIDE_ONE_PROVIDER:
         if not _is_foreign(received, older):
             return _Verdict(Rule.SAME_HOST, "a step on the same host, or inside one provider", admits=True)
-        sentence = f"the mail began at {received.by}, and whoever handed it in brought along what stands below"
+        sentence = f"the mail began at {received.by}, which does not say from whom; what stands below came with it"
         return _Verdict(Rule.LOCAL_PICKUP, sentence, admits=False)
     if received.kind in {Kind.HTTP, Kind.SUBMISSION} or received.auth:
         return _Verdict(Rule.AUTHENTICATED, "a user handed the mail in; the line names no address", admits=False)
+    return _judge_named_only(received, older, path)
+
+
+def _judge_named_only(received: Received, older: Received | None, path: _Path) -> _Verdict:
+    """A relay's line that names its client, but not the address."""
     client = received.rdns or received.helo
     if is_localhost(client):
         return _Verdict(Rule.LOOPBACK, "the client is the host itself", admits=True)
@@ -157,11 +179,13 @@ def _judge_without_address(received: Received, older: Received | None, path: _Pa
 
 
 def _judge_handed_in(received: Received, site: Site, path: _Path) -> _Verdict | None:
+    """Whether the client is a user rather than a relay; a declared host that authenticates is a relay all the same."""
+    if site.trusted.has(received.ip, path.name):
+        return None
     if path.behind_msa:
         sentence = f"{received.ip} handed the mail to a declared submission host"
         return _Verdict(Rule.SUBMISSION_HOST, sentence, admits=False)
-    by_user = received.auth is not None or received.kind in {Kind.SUBMISSION, Kind.HTTP}
-    if by_user and not site.trusted.has(received.ip, path.name):
+    if received.auth is not None or received.kind in {Kind.SUBMISSION, Kind.HTTP}:
         sentence = f"{received.ip} proved to be a user of {received.by or 'the host that wrote this line'}"
         return _Verdict(Rule.AUTHENTICATED, f"{sentence}: a user's own lines may say anything", admits=False)
     return None
@@ -275,12 +299,33 @@ def _is_neighbour(received: Received, older: Received, domains: set[str]) -> boo
     return older.by_ip == received.ip or same_host(older.by, received.helo) or same_label(older.by, received.helo)
 
 
+def _home(received: Received, path: _Path) -> tuple[str, ...]:
+    """The names under which a host that picked mail up must sign its next line; none where they are not known.
+
+    qmail's remark does not say where it was made; then the line above does.
+    """
+    if received.kind is not Kind.LOCAL:
+        return ()
+    client = path.client
+    names = (received.by,) if received.by is not None else (client.helo, client.rdns) if client is not None else ()
+    return tuple(name for name in names if name is not None and is_qualified(name))
+
+
+def _is_luggage(received: Received, path: _Path) -> bool:
+    """Whether a line below a local pick-up came along with the mail: the host that picked it up did not write it.
+
+    A filter's host wrote its next line itself. Remarks that nobody signs prove nothing either way below qmail's.
+    """
+    if received.by is None:
+        return received.status == "unparseable" or path.signed_pickup
+    return received.kind is Kind.FETCH or not any(same_host(received.by, name) for name in path.home)
+
+
 def _is_foreign(received: Received, older: Received | None) -> bool:
-    """Whether the line below a step on one host was written elsewhere: then the mail began here, below is luggage."""
-    by = older.by if older is not None else None
-    if not is_qualified(by) or not is_qualified(received.by):
+    """Whether the line below a step inside one provider was written by another owner."""
+    if older is None or not is_qualified(received.by) or not is_qualified(older.by):
         return False
-    return not (same_host(by, received.by) or (received.kind is not Kind.LOCAL and same_owner(by, received.by)))
+    return not same_owner(older.by, received.by)
 
 
 def _is_same_host_again(received: Received, path: _Path) -> bool:
@@ -294,12 +339,12 @@ def _learn_domain(domains: set[str], received: Received) -> None:
         domains.add(domain)
 
 
-def _next_parsed(hops: Sequence[Received]) -> list[Received | None]:
-    """For each hop the next older one that could be read and names a relay."""
+def _next_signed(hops: Sequence[Received]) -> list[Received | None]:
+    """For each hop the next older one that says by whom it was written."""
     found: list[Received | None] = []
     older: Received | None = None
     for hop in reversed(hops):
         found.append(older)
-        older = hop if hop.status == "parsed" else older
+        older = hop if hop.by is not None else older
     found.reverse()
     return found

@@ -4,7 +4,7 @@ A chain is composed from the top: own and trusted relays down to the stranger wh
 forged ones. Whoever traces it must find the stranger, neither less deep nor deeper.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import format_datetime
 from random import Random
@@ -20,7 +20,7 @@ OWN_DOMAIN = "example.org"
 START = datetime(2025, 3, 1, 12, tzinfo=UTC)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Host:
     ip: str
     name: str
@@ -38,7 +38,10 @@ class Composed:
     boundary: int  # index of the hop that names it
     fields: list[tuple[str, str]]
     connection: Connection | None = None
-    notes: list[str] = field(default_factory=list)
+    believed: int = 0  # hops from the top that believed hosts wrote
+
+    def __post_init__(self) -> None:
+        self.believed = self.believed or self.boundary + 1
 
 
 def digits(number: int, base: str, width: int) -> str:
@@ -164,21 +167,11 @@ def stranger(random: Random) -> Host:
             f"dsl-{random.randrange(255)}-{random.randrange(255)}.pool.telco.com.br",
         ]
     )
-    host = Host(ip, name, looked_up=random.random() < 0.6)
+    helo = None
     if random.random() < 0.4:
-        host.helo = random.choice(
-            [
-                f"mx1.{OWN_DOMAIN}",
-                OWN_DOMAIN,
-                "localhost",
-                "[192.0.2.7]",
-                "198.51.100.1",
-                "mail.yahoo.com",
-                "User",
-                "[127.0.0.1]",
-            ]
-        )
-    return host
+        own = [f"mx1.{OWN_DOMAIN}", OWN_DOMAIN, "localhost", "[192.0.2.7]", "[127.0.0.1]"]
+        helo = random.choice([*own, "198.51.100.1", "mail.yahoo.com", "User"])
+    return Host(ip, name, looked_up=random.random() < 0.6, helo=helo)
 
 
 class Clock:
