@@ -19,7 +19,7 @@ import dns.message
 import dns.query
 
 from testbed.places import ROOT, private_folder, unpacked, wait_for
-from testbed.service import Service
+from testbed.service import Service, as_user
 
 Entries = Mapping[str, str | Sequence[str]]  # address or network, or "*" for all -> code or codes
 
@@ -51,7 +51,6 @@ class _Daemon:
     """A name server in a private folder: `configure` writes its files and says how to start it."""
 
     name: str
-    user: str | None = None  # whom to be in place of root
 
     def __init__(self) -> None:
         self.port = 0
@@ -72,8 +71,7 @@ class _Daemon:
             folder = stack.enter_context(private_folder(self.name))
             self.port = free_dns_port()
             self.log = folder / "log"
-            user = self.user if os.geteuid() == 0 else None
-            self._service = Service(self.configure(folder), log=self.log, user=user)
+            self._service = Service(self.configure(folder), log=self.log)
             stack.callback(self._service.stop)
             self._service.wait_until(lambda: answers(self.port, "ready.invalid.") is not None, f"{self.name} to answer")
             self._stack = stack.pop_all()
@@ -97,7 +95,6 @@ class Rbldnsd(_Daemon):
     """
 
     name = "rbldnsd"
-    user = "nobody"
 
     def __init__(self, lists: Mapping[str, Entries], *, untested: Sequence[str] = ()) -> None:
         super().__init__()
@@ -113,7 +110,9 @@ class Rbldnsd(_Daemon):
         for zone, entries in self._lists.items():
             self._write(zone, entries)
             zones += [f"{zone}:ip4trie:{zone}.all", f"{zone}:ip4set:{zone}.v4", f"{zone}:ip6trie:{zone}.v6"]
-        return [unpacked(ROOT / "usr/sbin/rbldnsd"), "-n", "-b", f"127.0.0.1/{self.port}", "-w", folder, *zones]
+        program = unpacked(ROOT / "usr/sbin/rbldnsd")
+        command = [*as_user("nobody"), "/mnt/usr/sbin/rbldnsd"] if os.geteuid() == 0 else [program]
+        return [*command, "-n", "-b", f"127.0.0.1/{self.port}", "-w", folder, *zones]
 
     def _write(self, zone: str, entries: Entries) -> str:
         """Write a list's three files; returns the name of an entry that only this edition has."""

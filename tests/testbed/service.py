@@ -8,34 +8,33 @@ from contextlib import suppress
 from pathlib import Path
 from pwd import getpwnam
 
-from testbed.places import TestbedError, tail, wait_for
+from testbed.places import ROOT, TestbedError, tail, wait_for
+
+BOUND = ["--pdeathsig", "KILL"]
+SHOW_ROOT = 'mount --bind "$1" /mnt && shift && exec "$@"'
 
 
-def bound(user: str | None = None) -> list[str]:
-    """The words before a command that ties its life to its parent's, and has it run as a user."""
-    identity = ["--reuid", user, "--regid", str(getpwnam(user).pw_gid), "--clear-groups"] if user else []
-    return ["setpriv", *identity, "--pdeathsig", "KILL"]
+def as_user(user: str) -> list[str]:
+    """The words before a program of `.testbed/root` that is to run as a user, for root to start.
+
+    The program, and what it reads from there, is named below /mnt: a checkout below /root is closed to others.
+    """
+    identity = ["--reuid", user, "--regid", str(getpwnam(user).pw_gid), "--clear-groups"]
+    return ["unshare", "--mount", "sh", "-c", SHOW_ROOT, "sh", str(ROOT), "setpriv", *identity, *BOUND]
 
 
 class Service:
     """One running program, its output in a log file. The kernel kills it when the starting thread dies.
 
-    It would not if the program itself gave up root: have `user` do so before.
+    It would not if the program itself gave up root: start it through `as_user` instead.
     """
 
-    def __init__(
-        self,
-        argv: Sequence[str | Path],
-        *,
-        log: Path,
-        env: Mapping[str, str] | None = None,
-        user: str | None = None,
-    ) -> None:
+    def __init__(self, argv: Sequence[str | Path], *, log: Path, env: Mapping[str, str] | None = None) -> None:
         self.name = Path(argv[0]).name
         self.log = log
         with log.open("ab") as output:
             self._process = subprocess.Popen(
-                [*bound(user), *map(str, argv)],
+                ["setpriv", *BOUND, *map(str, argv)],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

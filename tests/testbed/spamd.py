@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from testbed.places import ROOT, free_port, private_folder, unpacked
-from testbed.service import Service, bound
+from testbed.service import Service, as_user
 
 LOCAL_CF = """
 use_bayes 0
@@ -19,8 +19,6 @@ trusted_networks 127.0.0.0/8
 report_safe 0
 """
 
-# Not root, spamd could not read rules and modules in a checkout below /root; so it finds them below /mnt.
-ENTER = 'mount --bind "$1" /mnt && shift && exec "$@"'
 USER = "nobody"
 READY = "successfully spawned child process"
 
@@ -71,9 +69,7 @@ class Spamd:
         shutil.chown(self.folder, USER)
         self.socket.unlink(missing_ok=True)
         self.log.unlink(missing_ok=True)
-        self._service = Service(
-            ["unshare", "--mount", "sh", "-c", ENTER, "sh", ROOT, *bound(USER), *self._command(site)], log=self.log
-        )
+        self._service = Service([*as_user(USER), *self._command(site)], log=self.log)
         self._service.wait_until(lambda: READY in self.log.read_text(encoding="utf-8"), "spamd", timeout_s=60)
 
     def _command(self, site: Path) -> list[str]:
