@@ -31,7 +31,7 @@ from hoptrail_milter.status import StatusServer
 from hoptrail_milter.worker import Order, work
 
 TICK_S: Final = 1.0
-STEADY_S: Final = 10.0  # a worker that lived this long did not die of its start
+STEADY_S: Final = 2.0  # a worker that lived this long did not die of its start
 PAUSE_MIN_S, PAUSE_MAX_S = 0.1, 30.0
 STOP_MARGIN_S: Final = 5.0  # beyond the sessions' grace: to write what is left
 

@@ -5,7 +5,7 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import suppress
 from datetime import UTC, datetime
-from threading import Lock
+from threading import Event, Lock
 from typing import Final
 
 from hoptrail_milter import stamp
@@ -55,6 +55,7 @@ class Services:
         self._ids = Ids()
         self._lock = Lock()
         self._sessions = 0
+        self._is_closing = False
 
     def acquire(self) -> None:
         """Count a session that begins."""
@@ -123,6 +124,10 @@ class Services:
         try:
             self._writer.submit(record).result(self.settings.store.lock_wait_s + MARGIN_S)
         except Exception as error:  # noqa: BLE001 - whatever keeps the record from the store, the mail flows
+            if self._is_closing:
+                # The process ends in a moment. Not to answer is right then: the MTA takes us for dead and does what it
+                # was told to for that, whereas an answer would acknowledge a message without its record.
+                Event().wait()
             self.note_loss(queue, str(error) or "the store is too slow")
             return False
         self.counters.add("recorded")
@@ -160,7 +165,8 @@ class Services:
             self._writer.count_refusals(counts)
 
     def close(self) -> None:
-        """Write what is left and end the threads."""
+        """Write what is left and end the threads. A session that goes on gets no more answers."""
+        self._is_closing = True
         self.flush_refusals()
         with suppress(FutureTimeoutError):
             self.network.submit(self._lookups.aclose()).result(MARGIN_S)

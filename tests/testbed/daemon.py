@@ -36,6 +36,11 @@ class Daemon:
     settings: DaemonSettings
     service: Service
 
+    def start(self) -> None:
+        """Start the daemon again after it was killed; returns when it answers."""
+        self.service = _start(self.folder)
+        self.service.wait_until(self.answers, "the milter")
+
     @property
     def socket(self) -> str:
         return self.settings.milter.socket
@@ -103,14 +108,17 @@ def running_daemon(**sections: Mapping[str, object]) -> Iterator[Daemon]:
         (folder / "store").mkdir()
         settings = settings_in(folder, **sections)
         (folder / "settings").write_bytes(pickle.dumps(settings))
-        service = Service([sys.executable, "-c", RUN, folder / "settings"], log=folder / "daemon.log")
-        daemon = Daemon(folder, settings, service)
+        daemon = Daemon(folder, settings, _start(folder))
         try:
-            service.wait_until(daemon.answers, "the milter")
+            daemon.service.wait_until(daemon.answers, "the milter")
             yield daemon
         finally:
-            service.stop()
+            daemon.service.stop()
         assert "Traceback" not in daemon.log(), daemon.log()
+
+
+def _start(folder: Path) -> Service:
+    return Service([sys.executable, "-c", RUN, folder / "settings"], log=folder / "daemon.log")
 
 
 @dataclass(frozen=True)
