@@ -144,13 +144,22 @@ def _judge(received: Received, older: Received | None, site: Site, path: _Path) 
     if received.kind is Kind.LOCAL or received.ip is None:
         return _judge_without_address(received, older, path)
     if scope(received.ip) is Scope.LOOPBACK:
-        return _Verdict(Rule.LOOPBACK, f"{received.ip} is the host itself", admits=True)
+        return _judge_loopback(received, older, site)
     return (
         _judge_handed_in(received, site, path)
         or _judge_declared(received, older, site, path.name)
         or _judge_undeclared(received, older, path)
         or _stranger(received, path)
     )
+
+
+def _judge_loopback(received: Received, older: Received | None, site: Site) -> _Verdict:
+    if older is None or not _is_foreign(received, older) or site.is_own_name(older.by):
+        return _Verdict(Rule.LOOPBACK, f"{received.ip} is the host itself", admits=True)
+    sentence = (
+        f"a program on {received.by} handed the mail in and brought along what {older.by} is said to have written"
+    )
+    return _Verdict(Rule.LOCAL_PICKUP, sentence, admits=False)
 
 
 def _judge_without_address(received: Received, older: Received | None, path: _Path) -> _Verdict:
@@ -322,7 +331,7 @@ def _is_luggage(received: Received, path: _Path) -> bool:
 
 
 def _is_foreign(received: Received, older: Received | None) -> bool:
-    """Whether the line below a step inside one provider was written by another owner."""
+    """Whether the line below a step on one host, or inside one provider, was written by another owner."""
     if older is None or not is_qualified(received.by) or not is_qualified(older.by):
         return False
     return not same_owner(older.by, received.by)

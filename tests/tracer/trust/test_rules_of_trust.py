@@ -60,6 +60,18 @@ def test_loopback_is_believed_though_excluded():
     assert "loopback: " in reasons(traced, 0)
 
 
+def test_loopback_with_a_foreign_line_below_is_a_local_program_that_forges():
+    traced = trace(
+        [
+            line("192.0.2.80", "web.example.org", "mx.example.org"),
+            line("127.0.0.1", "localhost", "web.example.org", 1),
+            line("198.51.100.1", "unknown", "mx.bank.example", 2),
+        ],
+        site=OWN,
+    )
+    assert (traced.origin.ip, traced.origin.basis) == ("192.0.2.80", "local")
+
+
 # 3 trusted-network, trusted-host: one list unset copies the other
 
 
