@@ -10,8 +10,38 @@ import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 
-WORDS = "mail mx smtp out relay gw mta edge in lists web node srv host mail2 post hub mx1 mx2 outbound".split()
-DOMAINS = "example.com example.net example.org example.co.uk example.de example.fr example.jp example.edu".split()
+WORDS = [
+    "mail",
+    "mx",
+    "smtp",
+    "out",
+    "relay",
+    "gw",
+    "mta",
+    "edge",
+    "in",
+    "lists",
+    "web",
+    "node",
+    "srv",
+    "host",
+    "mail2",
+    "post",
+    "hub",
+    "mx1",
+    "mx2",
+    "outbound",
+]
+DOMAINS = [
+    "example.com",
+    "example.net",
+    "example.org",
+    "example.co.uk",
+    "example.de",
+    "example.fr",
+    "example.jp",
+    "example.edu",
+]
 CIPHERS = (
     "TLS_AES_256_GCM_SHA384",
     "TLS_AES_128_GCM_SHA256",

@@ -6,7 +6,18 @@ from hoptrail_tracer.model import Kind, Received
 from hoptrail_tracer.received import LONGEST_LINE
 
 REASONS = frozenset(
-    "fetched scanner local-pickup no-address no-by no-from no-clauses qmail-invoked remark too-long".split()
+    [
+        "fetched",
+        "scanner",
+        "local-pickup",
+        "no-address",
+        "no-by",
+        "no-from",
+        "no-clauses",
+        "qmail-invoked",
+        "remark",
+        "too-long",
+    ]
 )
 
 

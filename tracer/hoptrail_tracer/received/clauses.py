@@ -60,7 +60,7 @@ _ID_NOTES = _run(COMMENT, between=r"\ ?")
 _PEER_NOTES = _run(rf"(?!\((?:HELO|EHLO|helo=)){COMMENT}")
 _BY_NOTES = _run(rf"(?!\(envelope-){COMMENT}")
 _WORD = r"[^ ();]++"
-_HOST = r"[^ ()\[\];,]++"
+_HOST = r"[^ ()\[\]<>;,]++"
 _ADDRESS = r"[0-9A-Fa-f:.]++"
 _WITH_WORDS = rf"{_WORD}(?>(?:\ (?!(?:id|for|via|with|tls|by)\ ){_WORD})*)"
 _WITH_NOTES = rf"(?>\ ?(?!\(envelope-){COMMENT}(?:\ (?!\(envelope-){COMMENT}|\ tls\ {_WORD})*|)"

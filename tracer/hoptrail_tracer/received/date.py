@@ -61,7 +61,10 @@ _ZONES = _by_name(
 )
 _ISO_ZONES = {name: f"{hours:+03}:00" for name, hours in _ZONES.items()}
 
-_TIME = r"(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,](?P<fraction>\d{1,9}))?)?(?: ?(?P<half>[AaPp])[Mm]\b)?"
+_TIME = (
+    r"(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,](?P<fraction>\d{1,9}))?)?"
+    r"(?: ?(?P<half>[AaPp])[Mm]\b)?"
+)
 _ZONE = r"(?: ?\(?(?P<zone>(?:GMT|UTC?)?[-+]\d{1,2}:?\d{0,3}\b|[A-Z]{1,4}\b))?"
 _START = r"(?<![^\s;(),\0])(?:[^\W\d_]{2,9}\.?(?: ?, ?| ))?"  # NUL stands where a comment was
 
@@ -115,8 +118,7 @@ def usual(day: str, clock: str, zone: str) -> datetime | None:
 def _iso_day(day: str) -> str:
     """`2 Aug 2002` as `2002-08-02`. What is no date in there makes none in ISO's form either."""
     number, month, year = day.split()
-    full_year = _year(year)
-    return f"{full_year if full_year >= _FIRST_YEAR else 0:04}-{_month(month) or 0:02}-{int(number):02}"
+    return f"{_year(year) or 0:04}-{_month(month) or 0:02}-{int(number):02}"
 
 
 def _compose(parts: Mapping[str, str | None], zone: timezone) -> datetime | None:
@@ -124,7 +126,7 @@ def _compose(parts: Mapping[str, str | None], zone: timezone) -> datetime | None
     numbers = {name: int(text) for name, text in parts.items() if text and text.isdigit()}
     month = numbers.get("month") or _month(parts["month"] or "")
     year = _year(parts["year"] or "")
-    if month is None or not _FIRST_YEAR <= year <= _LAST_YEAR:
+    if month is None or year is None:
         return None
     hour = numbers["hour"]
     if half := parts["half"]:
@@ -137,12 +139,17 @@ def _compose(parts: Mapping[str, str | None], zone: timezone) -> datetime | None
         return None
 
 
-def _year(digits: str) -> int:
-    """RFC 5322 section 4.3: two digits up to 49 are of this century, three count from 1900; so does `0102`."""
+def _year(digits: str) -> int | None:
+    """RFC 5322 section 4.3: two digits up to 49 are of this century, three (or `0102`) count from 1900.
+
+    None for years in which nobody sent mail.
+    """
     year = int(digits)
     if len(digits) == 2:  # noqa: PLR2004
-        return year + (2000 if year < 50 else 1900)  # noqa: PLR2004
-    return year + 1900 if len(digits) == 3 or digits.startswith("01") else year  # noqa: PLR2004
+        year += 2000 if year < 50 else 1900  # noqa: PLR2004
+    elif len(digits) == 3 or digits.startswith("01"):  # noqa: PLR2004
+        year += 1900
+    return year if _FIRST_YEAR <= year <= _LAST_YEAR else None
 
 
 def _month(text: str) -> int | None:

@@ -9,7 +9,7 @@ from hoptrail_tracer.received.peer import Layout
 _PICKUP = re.compile(r"\[UNIX|\[local\]|@localhost|\buid \d|from userid|\bmail pickup service\b|spool", re.IGNORECASE)
 
 
-def classify(
+def classify(  # noqa: PLR0911 - one answer for each reason
     kind: Kind, *, ip: str | None, layout: Layout, local: bool, name: str, peer: str, by: str, wrote: str
 ) -> tuple[Kind, str | None]:
     """The kind of step, and the reason for leaving the line out of the mail's way, None where it belongs there.

@@ -1,4 +1,4 @@
-"""Which word of the from-clause is the looked-up name and which the HELO, by the customs of the software that wrote it."""
+"""Which word of the from-clause is the looked-up name and which the HELO, by the customs of the software."""
 
 from hoptrail_tracer.received import address
 from hoptrail_tracer.received.peer import Layout
@@ -6,33 +6,16 @@ from hoptrail_tracer.received.writer import Custom
 
 # What software writes where it has no name.
 _NO_NAMES = frozenset(
-    [
-        "unknown",
-        "unverified",
-        "softdnserr",
-        "dnserr",
-        "unknown_domain",
-        "unknown.domain",
-        "unavailable",
-        "[unavailable]",
-        "nodnsquery",
-        "untrusted",
-        "none",
-        "no.name.available",
-        "unassigned",
-        "unresolved",
-        "unknown-host",
-        "unknownhost",
-        "noname",
-        "rdns-failed",
-        "undefined",
-        "source",
-    ]
+    {
+        *("unknown", "unknown.domain", "unknown_domain", "unknown-host", "unknownhost", "unverified", "untrusted"),
+        *("unavailable", "[unavailable]", "unassigned", "unresolved", "undefined", "none", "noname", "source"),
+        *("no.name.available", "softdnserr", "dnserr", "nodnsquery", "rdns-failed"),
+    }
 )
 
 
 def looked_up(text: str) -> str | None:
-    """`text` if it can be a name out of the DNS: no address, no word for "unknown", one word. Without the root's dot."""
+    """`text`, without the root's dot, if it can be a name out of the DNS: one word, no address, not "unknown"."""
     name = text.strip("<>,;.")
     if not name or name.lower() in _NO_NAMES or " " in name:
         return None
@@ -41,7 +24,7 @@ def looked_up(text: str) -> str | None:
     return name
 
 
-def roles(
+def roles(  # noqa: PLR0911 - one answer for each layout
     name: str, layout: Layout, beside: str, marked: str | None, custom: Custom, *, verified: bool = False
 ) -> tuple[str | None, str | None]:
     """The looked-up name and the HELO, out of the first name, the one beside the address and the one marked as HELO."""
@@ -56,13 +39,18 @@ def roles(
     if layout is Layout.BRACKETED or layout is Layout.BEHIND:
         return looked_up(name) if verified or custom is Custom.NAME_FIRST else None, name or None
     if layout is Layout.BARE:
-        if custom is Custom.HELO_FIRST:
-            return None, name or None
-        # qmail's tcpserver writes whole names; a single label is what the client said to software that does not look.
-        return looked_up(
-            name
-        ) if "." in name or name == "localhost" else None, None if name.lower() in _NO_NAMES else name or None
+        return _before_bare_address(name, custom)
     if layout is Layout.GLUED:
         rdns = looked_up(name)
         return rdns, None if rdns or name.lower() in _NO_NAMES else name
     return None, None
+
+
+def _before_bare_address(name: str, custom: Custom) -> tuple[str | None, str | None]:
+    """`name (ip)`: qmail leaves out a HELO that is the looked-up name; others write the HELO there."""
+    if custom is Custom.HELO_FIRST:
+        return None, name or None
+    if not name or name.lower() in _NO_NAMES:
+        return None, None
+    whole = "." in name or name == "localhost"  # one label is nothing that a look-up brings
+    return looked_up(name) if whole else None, name

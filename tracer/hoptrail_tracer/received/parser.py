@@ -6,7 +6,6 @@ from datetime import datetime
 from hoptrail_tracer.model import Kind, Received
 from hoptrail_tracer.received import address, kinds, names, notes, peer, writer
 from hoptrail_tracer.received.clauses import usual
-from hoptrail_tracer.received.notes import About
 from hoptrail_tracer.received.peer import Layout
 from hoptrail_tracer.received.scan import scan
 
@@ -43,15 +42,10 @@ def parse(value: str) -> Received:
             helo = name  # RFC 5321 section 4.4: where nothing is said of TCP, the literal is what the client gave
         ident = said_ident or ""
         auth = auth or mechanism
-    sender = sender or envelope or sender_behind
+    envelope_from = sender or envelope or sender_behind
     if aside := aside + id_notes + for_notes + date_notes:
-        for about, said in notes.read(aside):
-            if about is About.TLS:
-                tls = tls or said
-            elif about is About.AUTH:
-                auth = auth or said
-            elif about is About.SENDER:
-                sender = sender or said
+        said = notes.read(aside)
+        tls, auth, envelope_from = tls or said.tls, auth or said.auth, envelope_from or said.sender
     reason = None
     if ip is None or kind is not Kind.RELAY or not by:
         kind, reason = kinds.classify(
@@ -59,8 +53,8 @@ def parse(value: str) -> Received:
         )
         if kind is Kind.INTERNAL and ip:
             auth, rdns, helo = None, None, name
-    if kind is Kind.RELAY:
-        auth = auth or writer.custom_auth(by, id_, protocol=protocol, tls=tls, layout=layout)
+    if kind is Kind.RELAY and not auth:
+        auth = writer.custom_auth(by, id_, protocol=protocol, tls=tls, layout=layout)
     if auth and (kind is Kind.RELAY or (kind is Kind.INTERNAL and reason)):  # a provider may hide its users' addresses
         kind = Kind.SUBMISSION
     draft = _Draft(
@@ -78,7 +72,7 @@ def parse(value: str) -> Received:
         protocol,
         id_ or None,
         for_ or None,
-        sender or None,
+        envelope_from or None,
         auth,
         tls,
         date,

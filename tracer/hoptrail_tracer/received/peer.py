@@ -93,10 +93,8 @@ class _Reader:
                     self.notes.append(text)
             elif text[0] == '"':
                 self.helo = text[1:-1]  # Obtuse smtpd: , claiming to be "name"
-            elif self.ip is None and self.place(Layout.BEHIND, text) and self.notes:
-                if self.helo is None and (word := _ONE_WORD.fullmatch(self.notes[-1])):
-                    self.helo = word[1]  # Exim's sender_fullhost: rdns (helo) [ip]
-                    self.notes.pop()
+            elif self.ip is None and self.place(Layout.BEHIND, text) and self.helo is None:
+                self.take_helo_before()
         if self.ip is None:
             self.place(Layout.ALONE, name)
         return Peer(
@@ -139,6 +137,12 @@ class _Reader:
                 self.ident = ident
                 return True, rest
         return False, text
+
+    def take_helo_before(self) -> None:
+        """Exim's sender_fullhost, `rdns (helo) [ip]`: the comment right before the address is the HELO."""
+        if self.notes and (word := _ONE_WORD.fullmatch(self.notes[-1])):
+            self.helo = word[1]
+            self.notes.pop()
 
     def place(self, layout: Layout, text: str, port: str | None = None) -> bool:
         """Take `text` as the peer's address if it is one."""

@@ -8,11 +8,12 @@ import re
 from typing import NamedTuple
 
 from hoptrail_tracer.received import address, date
-from hoptrail_tracer.received.clauses import Clauses, Line
+from hoptrail_tracer.received.clauses import COMMENT, Clauses, Line
 
 _PAREN = re.compile(r"[()]")
 _PIECE = re.compile(r'<[^<>()]*>|\[[^\[\]()]*\][^ ();]*|"[^"()]*"|[^ ();]+|[;(]')
 _HOLDS_ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}|[0-9A-Fa-f]{0,4}:[0-9A-Fa-f]{0,4}:")
+_COMMENT = re.compile(COMMENT)
 _EARLY_WITH = re.compile(r"\b(?:with|via) ([\w-]+)")
 _GLUED_FOR = re.compile(r"(.+)for")
 _BY_ADDRESS = re.compile(r"([^\[\]]*)\[([^\[\]]*)\]")
@@ -20,7 +21,9 @@ _BY_ADDRESS = re.compile(r"([^\[\]]*)\[([^\[\]]*)\]")
 # The word that opens a clause. `via` gives way to `with`; a second `from` (XMail) names the envelope sender.
 _OPENS = {
     **{word: word for word in ("by", "with", "via", "id", "for", "tls")},
-    **{"id:": "id", "over": "tls", "from": "sender"},
+    "id:": "id",
+    "over": "tls",
+    "from": "sender",
     **dict.fromkeys(("envelope-from", "envelope-from:", "envelope-sender", "smtpmailfrom", "return-path:"), "sender"),
 }
 _CLAUSES = ("by", "with", "via", "id", "for", "sender", "tls", "")
@@ -65,18 +68,27 @@ def scan(text: str) -> Line:
 def _clauses(values: dict[str, list[str]], notes: dict[str, list[str]], pickup: str, name: str, peer: str) -> Clauses:
     """The parts put together from the words and the comments of each clause."""
     phrase = values["with"] or values["via"]
-    if not phrase and (early := _EARLY_WITH.search(peer)):
+    if not phrase and (early := _EARLY_WITH.search(_COMMENT.sub("", peer))):
         phrase = [early[1]]
     cipher = [f"tls {values['tls'][0]}"] if values["tls"] else []
     return Clauses(
         pickup=pickup,
         name=name,
         peer=peer,
-        wrote=" ".join([*notes["by"], *(["with", *phrase] if phrase else ()), *notes["with"], *notes["via"], *cipher]),
+        wrote=" ".join(
+            [
+                *notes["by"],
+                *(["with", *phrase] if phrase else ()),
+                *notes["with"],
+                *notes["via"],
+                *cipher,
+                *notes["tls"],
+            ]
+        ),
         sender=_first(values["sender"]),
         id=_first(values["id"]),
         for_=_first(values["for"]),
-        date_notes=" ".join(notes["id"] + notes["for"] + notes["sender"] + notes["tls"] + notes[""]),
+        date_notes=" ".join(notes["id"] + notes["for"] + notes["sender"] + notes[""]),
     )
 
 
