@@ -189,16 +189,25 @@ class SmtpClient(Milter.Base):  # type: ignore[misc]  # pymilter has no types
         )
 
 
+def _client(ctx: Any) -> SmtpClient:  # noqa: ANN401 - pymilter has no types
+    """Return the connection that a callback is about; a new one where the peer began without negotiating."""
+    client: SmtpClient | None = ctx.getpriv()
+    if client is None:
+        client = Milter.factory()
+        client._setctx(ctx)  # noqa: SLF001 - as pymilter's own callbacks do
+    return client
+
+
 def listen(where: Endpoint) -> None:
     """Open the socket that the worker processes will share; raises OSError with what libmilter would not say."""
     Milter.set_connect_callback(Milter.connect_callback)
-    Milter.set_helo_callback(lambda ctx, name: ctx.getpriv().hello(name))
-    Milter.set_envfrom_callback(lambda ctx, *args: ctx.getpriv().envfrom_bytes(*args))
-    Milter.set_envrcpt_callback(lambda ctx, *args: ctx.getpriv().envrcpt_bytes(*args))
-    Milter.set_header_callback(lambda ctx, name, value: ctx.getpriv().header_bytes(name, value))
-    Milter.set_body_callback(lambda ctx, chunk: ctx.getpriv().body(chunk))
-    Milter.set_eom_callback(lambda ctx: ctx.getpriv().eom())
-    Milter.set_abort_callback(lambda ctx: ctx.getpriv().abort())
+    Milter.set_helo_callback(lambda ctx, name: _client(ctx).hello(name))
+    Milter.set_envfrom_callback(lambda ctx, *args: _client(ctx).envfrom_bytes(*args))
+    Milter.set_envrcpt_callback(lambda ctx, *args: _client(ctx).envrcpt_bytes(*args))
+    Milter.set_header_callback(lambda ctx, name, value: _client(ctx).header_bytes(name, value))
+    Milter.set_body_callback(lambda ctx, chunk: _client(ctx).body(chunk))
+    Milter.set_eom_callback(lambda ctx: _client(ctx).eom())
+    Milter.set_abort_callback(lambda ctx: _client(ctx).abort())
     Milter.set_close_callback(Milter.close_callback)
     Milter.set_exception_policy(Milter.CONTINUE)  # for what pymilter itself raises: a HELO that is no UTF-8
     Milter.setconn(str(where))

@@ -167,13 +167,15 @@ class Daemon:
         """Note who died, and when a successor may begin."""
         self._pending.discard(signal.SIGCHLD)
         for number, child in enumerate(self._children):
-            if not child.pid or not os.waitpid(child.pid, os.WNOHANG)[0]:
+            ended, status = os.waitpid(child.pid, os.WNOHANG) if child.pid else (0, 0)
+            if not ended:
                 continue
             now = time.monotonic()
             lived_s = time.time() - child.began_s
             child.pause_s = 0.0 if lived_s > STEADY_S else min(max(child.pause_s * 2, PAUSE_MIN_S), PAUSE_MAX_S)
             child.due_s = now + child.pause_s
-            self._log.alert("worker-died", worker=number, pid=child.pid, lived_s=round(lived_s, 1))
+            code = os.waitstatus_to_exitcode(status)  # negative for a signal
+            self._log.alert("worker-died", worker=number, pid=child.pid, code=code, lived_s=round(lived_s, 1))
             child.pid = 0
             self._restarts += 1
 
