@@ -1,6 +1,7 @@
 """The step of the night that drafts abuse reports: the look-ups it needs, and the drafts as the pages list them."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import date, datetime
 
 from hoptrail_reports.abuse import ledger
@@ -14,6 +15,7 @@ from hoptrail_store.store import Store
 from hoptrail_store.writer import Writer
 from hoptrail_tracer.lookups import Lookups
 from hoptrail_tracer.lookups.settings import LookupSettings
+from hoptrail_tracer.model import ContactAnswer
 from hoptrail_tracer.settings import SiteSettings
 
 
@@ -34,12 +36,25 @@ def draft(
             asked = Lookups(lookups, site=site, cache=cache)
             try:
                 return await draft_day(
-                    day, store, site=site, settings=abuse, contact=asked.contact, facts=asked.facts, now=now
+                    day, store, site=site, settings=abuse, contact=_contact(asked), facts=asked.facts, now=now
                 )
             finally:
                 await asked.aclose()
 
     return asyncio.run(drafted())
+
+
+def _contact(asked: Lookups) -> Callable[[str], Awaitable[ContactAnswer]]:
+    """How to find a contact, by a table of registries that is fetched anew only on a night that asks for one."""
+    fresh: list[asyncio.Task[bool]] = []
+
+    async def contact(address: str) -> ContactAnswer:
+        if not fresh:
+            fresh.append(asyncio.create_task(asked.refresh_bootstrap()))
+        await fresh[0]
+        return await asked.contact(address)
+
+    return contact
 
 
 def open_drafts(store: Store, day: date) -> tuple[DraftLine, ...]:

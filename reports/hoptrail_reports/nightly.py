@@ -28,6 +28,7 @@ from hoptrail_reports.topology.details import relay_details
 from hoptrail_reports.topology.source import stored_ways
 from hoptrail_reports.topology.traffic import Traffic, Way, traffic
 from hoptrail_store.errors import StoreError
+from hoptrail_store.history import learn
 from hoptrail_store.reader import Reader, day_span, open_readonly
 from hoptrail_store.retention import prune
 from hoptrail_store.rows import milliseconds
@@ -137,6 +138,7 @@ class _Job:
             drafts=self.drafts,
         )
         self._attempt("map into the store", lambda: self._keep_step(report))
+        self._attempt("what relays usually do", self._learn_step)
         self._attempt("old records", self._retention_step)
         report = replace(report, steps=tuple(self.steps))
         place = self._attempt("pages", lambda: self._pages_step(report))
@@ -181,6 +183,10 @@ class _Job:
                 f"no contact could be looked up ({drafting.outcome(summary)}); the next night tries again"
             )
         return drafting.outcome(summary)
+
+    def _learn_step(self) -> str:
+        learn(self.store, self.day)
+        return "the day's believed lines and links are counted, once"
 
     def _retention_step(self) -> str:
         today = self.now.astimezone(UTC).date()

@@ -33,7 +33,8 @@ def prune(store: Store, *, now_ms: int | None = None) -> Pruned:
         messages = refusals = 0
         if settings.keep_days:
             oldest_ms = now_ms - settings.keep_days * _DAY_MS
-            messages = _delete(store, "message", "number", "received_ms < ?", oldest_ms)
+            # Imported mail is as old as it is: whoever imports last year's mailbox wants to look at it tomorrow too.
+            messages = _delete(store, "message", "number", "received_ms < ? AND source = 'milter'", oldest_ms)
             refusals = _delete(store, "refusal", "hour_ms, network, host_name", "hour_ms < ?", oldest_ms)
         evidence_ms = now_ms - settings.evidence_days * _DAY_MS
         return Pruned(

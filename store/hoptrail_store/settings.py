@@ -13,7 +13,12 @@ class StoreSettings:
     """[store]: the SQLite file of this host."""
 
     path: str = option("/var/lib/hoptrail/store.sqlite", "The store's file. Its directory must be writable.")
-    keep_days: int = option(400, "Days after which a message's record is deleted; 0 keeps for ever.", at_least=0)
+    keep_days: int = option(
+        400,
+        "Days after which the record of a message that passed the milter is deleted; 0 keeps for ever. Imported "
+        "messages stay.",
+        at_least=0,
+    )
     evidence_days: int = option(
         7,
         "Days for which a spam message is kept whole, as evidence for a report; 0 keeps none.",

@@ -158,7 +158,16 @@ class Killed(Silent):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-PHASES = ["map of relays", 7, "abuse drafts", "old records", "map into the store", "pages", 42]
+PHASES = [
+    "map of relays",
+    7,
+    "abuse drafts",
+    "map into the store",
+    "what relays usually do",
+    "old records",
+    "pages",
+    42,
+]
 
 
 @pytest.mark.parametrize("phase", PHASES)

@@ -1,5 +1,6 @@
 """What is old goes, with everything that belongs to it; what is used stays."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -81,3 +82,9 @@ def test_names_nothing_uses_are_deleted_and_writers_forget_them(settings, make_r
             "old.example.org",
         ]
         assert not list(reader.db.query("SELECT 1 FROM hop WHERE ip NOT IN (SELECT id FROM name)"))
+
+
+def test_imported_messages_stay_however_old_they_are(settings, make_record):
+    with Store.open(settings) as store:
+        store.put([replace(make_record(), source="import")])
+        assert prune(store, now_ms=milliseconds(DAY + timedelta(days=9_999))).messages == 0

@@ -212,12 +212,24 @@ def test_registry_that_resolves_to_an_internal_address_is_never_connected_to(ben
 
 def test_iana_table_that_cannot_be_had_leaves_the_shipped_one(bench):
     async def main():
-        lookups = Lookups(bench.settings, cache=bench.cache)
+        lookups = Lookups(replace(bench.settings, rdap_test_servers=()), cache=bench.cache)
         fresh = await lookups.refresh_bootstrap()
         await lookups.aclose()
         return fresh, lookups._rdap.bootstrap
 
     assert asyncio.run(main()) == (False, shipped_bootstrap())
+
+
+def test_no_table_is_fetched_where_the_registries_are_named_or_not_asked(bench):
+    async def fetched(settings):
+        lookups = Lookups(settings, cache=bench.cache)
+        try:
+            return await lookups.refresh_bootstrap()
+        finally:
+            await lookups.aclose()
+
+    assert asyncio.run(fetched(bench.settings)) is True
+    assert asyncio.run(fetched(replace(bench.settings, rdap=False))) is False
 
 
 def test_iana_table_that_was_fetched_is_used_after_a_restart(bench):

@@ -133,7 +133,7 @@ class Lookups:
 
     async def refresh_bootstrap(self) -> bool:
         """Fetch IANA's table of RDAP servers if ours is over a week old; whether a fresh one is in use."""
-        return await self._rdap.refresh()
+        return self._settings.rdap and await self._rdap.refresh()
 
     async def aclose(self) -> None:
         """Give up everything that is still asked."""
