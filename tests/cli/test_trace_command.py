@@ -170,6 +170,18 @@ def test_look_ups_that_fail_are_said_and_stop_nothing(tmp_path, lab):
     assert document["contacts"]["state"] == "failed"
 
 
+def test_look_ups_are_given_up_where_nobody_answers(tmp_path):
+    message = "From a@b Sat Mar  1 12:00:00 2025\nReceived: {}\n\n"
+    (tmp_path / "box").write_text("".join(message.format(LINE.format(f"45.67.89.{n}")) for n in range(1, 10)))
+    (tmp_path / "hoptrail.toml").write_text(
+        "[lookups]\nbudget_s = 0.3\ndns_timeout_s = 0.2\nrdap = false\nwhois = false\nabusix = false\n"
+    )
+    arguments = ("--json", "--config", tmp_path / "hoptrail.toml", "--resolver", "127.0.0.1@1", tmp_path / "box")
+    text, said = hoptrail(*arguments)
+    assert len(documents(text)) == 9
+    assert said.count("going on without look-ups") == 1
+
+
 def chain_lines(*chains: object) -> bytes:
     return b"".join(json.dumps(chain).encode() + b"\n" for chain in chains)
 
