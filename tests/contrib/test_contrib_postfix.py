@@ -1,5 +1,7 @@
 """The lines for main.cf: Postfix takes every one, and mail passes a milter attached with nothing else."""
 
+import os
+
 import pytest
 
 from testbed.daemon import delivered, running_daemon, send, unfolded
@@ -23,7 +25,7 @@ def socket(postfix):
     folder = postfix.queue / "hoptrail"
     if not folder.exists():
         folder.mkdir()
-        postfix.machine.own(folder, "postfix")
+        os.chown(folder, postfix.machine.uid("hoptrail"), postfix.machine.uid("postfix"))
         folder.chmod(0o2750)
     return folder / "milter.sock"
 
@@ -50,6 +52,7 @@ def test_message_gets_its_fields_through_the_relative_path(postfix, socket):
             client.ehlo("client.example.net")
             sent = send(client)
         assert "x-hoptrail-id" in unfolded(delivered(postfix, sent))
+        assert socket.stat().st_gid == postfix.machine.uid("postfix")
         assert daemon.rows("SELECT count(*) FROM message")[0][0] == 1
 
 
