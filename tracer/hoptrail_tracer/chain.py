@@ -135,6 +135,8 @@ def _synthetic(
     found: Sequence[Evidence], walked: Walk, hops: Sequence[Received], *, whole: bool
 ) -> tuple[Rule, Evidence] | None:
     """A believed field that names the client where no believed line does: a user behind webmail, or a hidden one."""
+    if not found:
+        return None
     named = {hop.ip for hop in hops}
     users = [item for item in found if item.originating and item.ip not in named]
     clients = [item for item in found if not item.originating]

@@ -279,7 +279,7 @@ def confirmed_name(received: Received, text: str | None) -> str | None:
         return name
     if "may be forged" in text:
         return None
-    if received.software is not None and received.software.startswith("Exim"):
+    if f"({name} [" in text or (received.software is not None and received.software.startswith("Exim")):
         return name
     unfolded = " ".join(text.split())
     return name if any(f"{before}{name}{after}" in unfolded for before in "(@" for after in (" [", ". [")) else None
