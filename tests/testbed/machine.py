@@ -54,6 +54,11 @@ exec "$@"
 """
 
 
+def root_is_mounted(mounts: Path = Path("/proc/self/mountinfo")) -> bool:
+    """Whether / is a mount point, as the kernel wants it of a root whose mounts are made private."""
+    return any(line.split()[4] == "/" for line in mounts.read_text(encoding="utf-8").splitlines())
+
+
 class Machine:
     """The machine's files below `folder`, and its processes once `start` has run.
 
@@ -114,6 +119,11 @@ class Machine:
         enter = ["sh", "-c", ENTER, "sh", self.folder, HOSTNAME, unpacked(ROOT), unpacked(SENDMAIL_ROOT)]
         if os.geteuid() != 0:
             raise TestbedError("an MTA needs namespaces and so root: use `sudo make test`")
+        if not root_is_mounted():
+            raise TestbedError(
+                "an MTA needs mounts of its own, and this root directory, a plain chroot's, is no mount point: outside, "
+                "`mount --bind DIR DIR` the chroot's directory, then enter it again"
+            )
         self._service = Service([*unshare, *enter, *argv], log=self.log)
         return self._service
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from testbed.machine import root_is_mounted
 from testbed.mta import PASSWORD
 from testbed.places import ROOT, TestbedError, unpacked, wait_for
 from testbed.postfix import Postfix
@@ -160,3 +161,11 @@ def running(pid: int) -> bool:
         return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
         return False
+
+
+def test_plain_chroot_is_told_from_a_root_that_is_mounted(tmp_path):
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text("22 27 0:21 / /proc rw - proc proc rw\n")
+    assert not root_is_mounted(mounts)
+    mounts.write_text("27 1 8:1 / / rw - ext4 /dev/sda1 rw\n22 27 0:21 / /proc rw - proc proc rw\n")
+    assert root_is_mounted(mounts)
