@@ -32,7 +32,7 @@ from hoptrail_milter.worker import Order, work
 
 TICK_S: Final = 1.0
 STEADY_S: Final = 2.0  # a worker that lived this long did not die of its start
-PAUSE_MIN_S, PAUSE_MAX_S = 0.1, 30.0
+PAUSE_MIN_S, PAUSE_MAX_S = 0.1, 5.0
 STOP_MARGIN_S: Final = 5.0  # beyond the sessions' grace: to write what is left
 
 _FIXED: Final = ("socket", "socket_mode", "socket_group", "status", "workers")  # made once, at the start
