@@ -16,6 +16,7 @@ import lzma
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,8 @@ from hoptrail_tracer.received import parse
 
 
 def peer_line(line: str) -> None:
-    try:
+    with suppress(MailParserReceivedParsingError):  # its answer to a line that it cannot read
         parse_received(line)
-    except MailParserReceivedParsingError:
-        pass  # its answer to a line that it cannot read
 
 
 def per_second(
@@ -50,8 +49,7 @@ def per_second(
 
 
 def read_chains(path: Path) -> list[list[str]]:
-    opened = lzma.open(path, "rt", encoding="utf-8") if path.suffix == ".xz" else path.open(encoding="utf-8")
-    with opened as file:
+    with lzma.open(path, "rt", encoding="utf-8") if path.suffix == ".xz" else path.open(encoding="utf-8") as file:
         return [json.loads(line)["received"] for line in file]
 
 
@@ -75,9 +73,8 @@ def main() -> None:
     if not groups:
         groups = [("composed", received_sample.chains(options.lines))]
     print(f"Python {sys.version.split()[0]}, one core, best of {options.rounds} rounds, lines a second")
-    print(
-        f"{'':<24} {'lines':>8} {'hoptrail':>10} {'mail-parser':>12} {'ratio':>6}  {'chains':>10} {'mail-parser':>12} {'ratio':>6}"
-    )
+    columns = f"{'mail-parser':>12} {'ratio':>6}"
+    print(f"{'':<24} {'lines':>8} {'hoptrail':>10} {columns}  {'chains':>10} {columns}")
     measured = [measure(name, chains, options.rounds) for name, chains in groups]
     lowest = [min(values) for values in zip(*measured, strict=True)]
     print(

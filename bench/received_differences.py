@@ -202,8 +202,7 @@ def differences(line: str, theirs: dict[str, str]) -> Iterator[Difference]:
 
 
 def lines(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    opened = lzma.open(path, "rt", encoding="utf-8") if path.suffix == ".xz" else path.open(encoding="utf-8")
-    with opened as file:
+    with lzma.open(path, "rt", encoding="utf-8") if path.suffix == ".xz" else path.open(encoding="utf-8") as file:
         for message in map(json.loads, file):
             yield from zip(message["received"], message["spamassassin"], strict=True)
 
@@ -231,9 +230,8 @@ def main(paths: list[str]) -> int:
     print("| | unparseable, of", ", ".join(str(totals[path]) for path in paths), "lines |", end=" ")
     print(" | ".join(str(unparseable[path]) for path in paths), "|")
     for difference in unclassified:
-        print(
-            f"UNCLASSIFIED {difference.field}: theirs {difference.theirs!r}, ours {difference.ours!r}\n  {difference.line}"
-        )
+        print(f"UNCLASSIFIED {difference.field}: theirs {difference.theirs!r}, ours {difference.ours!r}")
+        print(f"  {difference.line}")
     return 1 if unclassified else 0
 
 

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from hoptrail_tracer.received import LONGEST_LINE, parse
+from hoptrail_tracer.received import LONGEST_LINE, notes, parse, writer
 
 # 5 ms a KiB is the promise; what is seen is below 1.5. Processor time, so that a busy machine does not matter.
 MOST_S = 5e-3 * LONGEST_LINE / 1024
@@ -50,8 +50,6 @@ def test_hostile_line_costs_no_more_than_its_length(head, piece):
 
 
 def test_long_words_are_not_remembered():
-    from hoptrail_tracer.received import notes, writer
-
     before = (notes._remembered.cache_info().currsize, writer._remembered.cache_info().currsize)
     parse(f"from x.example ([203.0.113.9]) ({'a' * 5000}) by mx.example.org ({'b' * 5000}) with ESMTP id 7")
     assert (notes._remembered.cache_info().currsize, writer._remembered.cache_info().currsize) == before

@@ -114,7 +114,7 @@ def test_quick_and_thorough_reading_agree(line, monkeypatch):
 
 
 @given(host, host, ipv4, host, queue_id, person, date)
-def test_postfix_line_is_read_back(helo, rdns, ip, by, id_, recipient, moment):
+def test_postfix_line_is_read_back(helo, rdns, ip, by, id_, recipient, moment):  # noqa: PLR0917 - one strategy for each part of the line
     read = parse(
         f"from {helo} ({rdns} [{ip}]) by {by} (Postfix) with ESMTP id {id_} for <{recipient}>; {stamp(moment)} (X)"
     )
@@ -123,7 +123,7 @@ def test_postfix_line_is_read_back(helo, rdns, ip, by, id_, recipient, moment):
 
 
 @given(host, label, ipv4, host, queue_id, date)
-def test_sendmail_line_is_read_back(helo, ident, ip, by, id_, moment):
+def test_sendmail_line_is_read_back(helo, ident, ip, by, id_, moment):  # noqa: PLR0917 - one strategy for each part of the line
     read = parse(
         f"from {helo} (IDENT:{ident}@{helo} [{ip}]) by {by} (8.17.1/8.17.1) with ESMTP id {id_}; {stamp(moment)}"
     )
@@ -132,7 +132,7 @@ def test_sendmail_line_is_read_back(helo, ident, ip, by, id_, moment):
 
 
 @given(host, ipv4, st.integers(1, 65535), host, host, person, date)
-def test_exim_line_is_read_back(rdns, ip, port, helo, by, sender, moment):
+def test_exim_line_is_read_back(rdns, ip, port, helo, by, sender, moment):  # noqa: PLR0917 - one strategy for each part of the line
     read = parse(
         f"from {rdns} ([{ip}]:{port} helo={helo}) by {by} with esmtps (TLS1.3) tls TLS_AES_256_GCM_SHA384 (Exim 4.98)"
         f" (envelope-from <{sender}>) id 1uQRPQ-00000006mAv-1Yzv; {stamp(moment)}"
@@ -142,7 +142,7 @@ def test_exim_line_is_read_back(rdns, ip, port, helo, by, sender, moment):
 
 
 @given(host, host, label, ipv4, host, date)
-def test_qmail_line_is_read_back(rdns, helo, ident, ip, by, moment):
+def test_qmail_line_is_read_back(rdns, helo, ident, ip, by, moment):  # noqa: PLR0917 - one strategy for each part of the line
     read = parse(f"from {rdns} (HELO {helo}) ({ident}@{ip}) by {by} with SMTP; {moment:%d %b %Y %H:%M:%S %z}")
     assert (read.rdns, read.helo, read.ident, read.ip, read.by, read.date) == (rdns, helo, ident, ip, by, moment)
 

@@ -44,6 +44,7 @@ class Clauses(NamedTuple):
     zone: str = ""
     sender_behind: str = ""  # the envelope sender in a comment behind the date
     date_notes: str = ""
+    id_behind: str = ""  # an id behind the date
 
 
 # Comments nest (RFC 5322 section 3.2.2); three levels occur. No two alternatives can begin alike, here and in all that
@@ -58,7 +59,6 @@ def _run(comment: str, between: str = r"\ ") -> str:
 _NOTES = _run(COMMENT)
 _ID_NOTES = _run(COMMENT, between=r"\ ?")
 _PEER_NOTES = _run(rf"(?!\((?:HELO|EHLO|helo=)){COMMENT}")
-_BY_NOTES = _run(rf"(?!\(envelope-){COMMENT}")
 _WORD = r"[^ ();]++"
 _HOST = r"[^ ()\[\]<>;,]++"
 _ADDRESS = r"[0-9A-Fa-f:.]++"
@@ -82,14 +82,15 @@ _USUAL = re.compile(
                 ({_PEER_NOTES})
               | ({_NOTES}|\ \[[^ ()\[\]]++\]{_NOTES})
             ) \)?[ ]|)
-        by\ ({_HOST}) (?:\ \(\[?([0-9A-Fa-f]*[:.]{_ADDRESS})(?:%[0-9A-Za-z]++|)\]?\)|)
-        ({_BY_NOTES} (?:\ (?:with|via)\ {_WITH_WORDS}{_WITH_NOTES}|))
+        by\ ({_HOST})
+        (?:\ \((?:{_HOST}\ \[|\[|)([0-9A-Fa-f]*[:.]{_ADDRESS})(?:%[0-9A-Za-z]++|)\]?\)|)
+        ({_NOTES} (?:\ (?:with|via)\ {_WITH_WORDS}{_WITH_NOTES}|))
         (?:\ \(envelope-(?:from|sender)\ <?([^ <>()]*+)>?\)|)
     |)
     (?:\ id\ <?([^ ();<>,]++)>?,?|) ({_ID_NOTES})
     (?:\ for\ <?([^ ();<>,]++)>?|) (?:\ via\ Frontend\ Transport|\ \(single-drop\)|) ({_NOTES})
     \ ?;\ (?:[A-Z][a-z][a-z],\ |) ({_DAY})\ ({_CLOCK})\ ({_ZONE})
-    (?:\ \([A-Za-z0-9]*+\)|) (?:\ \(envelope-from\ <?([^ <>()]*+)>?\)|) ({_NOTES})
+    (?:\ \([A-Za-z0-9]*+\)|) (?:\ \(envelope-from\ <?([^ <>()]*+)>?\)|) ({_NOTES}) (?:\ id\ ({_WORD})|)
     """,
     re.VERBOSE,
 )

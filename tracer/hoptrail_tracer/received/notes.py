@@ -41,7 +41,12 @@ _AUTH = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 # SpamAssassin's names for the ways of saying it, kept because rules and people know them.
-_AUTH_NAMES = dict(postfix="Postfix", critical_path="CriticalPath", sendmail="Sendmail", communigate="Communigate")
+_AUTH_NAMES = {
+    "postfix": "Postfix",
+    "critical_path": "CriticalPath",
+    "sendmail": "Sendmail",
+    "communigate": "Communigate",
+}
 _BESIDE_ADDRESS = re.compile(r"[^\s\[\]]*\s?\[([^\[\]]+)\](?::\d+)?")
 _NOISE = re.compile(
     r"""$ | no\ client\ cert | client\ did\ not | not\ verified | (?:un)?verified | may\ be\ forged | untrusted

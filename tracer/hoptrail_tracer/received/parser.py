@@ -26,7 +26,7 @@ def parse(value: str) -> Received:
     parts, ip, by_ip, date = usual(text) or scan(text)
     (
         pickup, name, marked, ident, beside, _, port, helo_inside, bare, behind, aside, peer_text, by, _, wrote,
-        sender, id_, id_notes, for_, for_notes, _, _, _, sender_behind, date_notes,
+        sender, id_, id_notes, for_, for_notes, _, _, _, sender_behind, date_notes, id_behind,
     ) = parts  # fmt: skip
     if not (by or name or peer_text or ip):
         return _without_clauses(id_notes + date_notes, date)
@@ -42,7 +42,7 @@ def parse(value: str) -> Received:
             helo = name  # RFC 5321 section 4.4: where nothing is said of TCP, the literal is what the client gave
         ident = said_ident or ""
         auth = auth or mechanism
-    envelope_from = sender or envelope or sender_behind
+    envelope_from: str | None = sender or envelope or sender_behind
     if aside := aside + id_notes + for_notes + date_notes:
         said = notes.read(aside)
         tls, auth, envelope_from = tls or said.tls, auth or said.auth, envelope_from or said.sender
@@ -70,7 +70,7 @@ def parse(value: str) -> Received:
         by_ip or by_note_ip,
         software,
         protocol,
-        id_ or None,
+        id_ or id_behind or None,
         for_ or None,
         envelope_from or None,
         auth,
