@@ -3,7 +3,7 @@
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hoptrail_tracer.received import parse
@@ -52,11 +52,13 @@ def test_address_is_none_where_the_text_is_none(written):
     assert endpoint(written) is None
 
 
+@settings(deadline=None)
 @given(st.ip_addresses(v=4))
 def test_every_ipv4_address_is_its_own_canonical_form(address: IPv4Address):
     assert canonical(str(address)) == str(address)
 
 
+@settings(deadline=None)
 @given(st.ip_addresses(v=6))
 def test_every_ipv6_address_takes_the_form_of_ipaddress(address: IPv6Address):
     expected = str(address.ipv4_mapped or address)
@@ -64,12 +66,14 @@ def test_every_ipv6_address_takes_the_form_of_ipaddress(address: IPv6Address):
     assert canonical(str(address).upper()) == expected
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_text_is_canonical_or_no_address(text):
     found = canonical(text)
     assert found is None or str(ip_address(found)) == found
 
 
+@settings(deadline=None)
 @given(st.ip_addresses())
 def test_address_in_a_line_is_read_back(address):
     tag = "IPv6:" if address.version == 6 else ""

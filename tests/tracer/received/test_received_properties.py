@@ -62,6 +62,8 @@ WORDS = st.sampled_from(
     ]
 )
 
+# No deadline anywhere: on a busy machine it would measure the machine. What a line may cost is in
+# test_received_hostile.py.
 label = st.from_regex(r"[a-z][a-z0-9]{0,8}", fullmatch=True)
 host = st.builds("{}.{}.example".format, label, label)
 queue_id = st.from_regex(r"[0-9A-F]{6,12}", fullmatch=True)
@@ -78,27 +80,32 @@ def stamp(moment: datetime) -> str:
     return f"{moment:%a, %d %b %Y %H:%M:%S %z}"
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_any_text_keeps_the_promises(text):
     check(text, parse(text))
 
 
+@settings(deadline=None)
 @given(st.lists(WORDS, max_size=40).map(" ".join))
 def test_any_order_of_mail_words_keeps_the_promises(line):
     check(line, parse(line))
 
 
+@settings(deadline=None)
 @given(st.lists(WORDS, max_size=40).map("".join))
 def test_mail_words_run_together_keep_the_promises(line):
     check(line, parse(line))
 
 
+@settings(deadline=None)
 @given(st.sampled_from(LINES), st.integers(0, 400), st.integers(0, 40), st.text(max_size=6))
 def test_broken_line_keeps_the_promises(line, at, length, put):
     broken = line[:at] + put + line[at + length :]
     check(broken, parse(broken))
 
 
+@settings(deadline=None)
 @given(st.sampled_from(LINES), st.data())
 def test_folding_does_not_matter(line, data):
     words = line.split()
@@ -113,6 +120,7 @@ def test_quick_and_thorough_reading_agree(line, monkeypatch):
     assert parse(line) == quick
 
 
+@settings(deadline=None)
 @given(host, host, ipv4, host, queue_id, person, date)
 def test_postfix_line_is_read_back(helo, rdns, ip, by, id_, recipient, moment):  # noqa: PLR0917 - one strategy for each part of the line
     read = parse(
@@ -122,6 +130,7 @@ def test_postfix_line_is_read_back(helo, rdns, ip, by, id_, recipient, moment): 
     assert (read.date, read.software, read.protocol) == (moment, "Postfix", "ESMTP")
 
 
+@settings(deadline=None)
 @given(host, label, ipv4, host, queue_id, date)
 def test_sendmail_line_is_read_back(helo, ident, ip, by, id_, moment):  # noqa: PLR0917 - one strategy for each part of the line
     read = parse(
@@ -131,6 +140,7 @@ def test_sendmail_line_is_read_back(helo, ident, ip, by, id_, moment):  # noqa: 
     assert (read.date, read.software) == (moment, "Sendmail 8.17.1/8.17.1")
 
 
+@settings(deadline=None)
 @given(host, ipv4, st.integers(1, 65535), host, host, person, date)
 def test_exim_line_is_read_back(rdns, ip, port, helo, by, sender, moment):  # noqa: PLR0917 - one strategy for each part of the line
     read = parse(
@@ -141,12 +151,14 @@ def test_exim_line_is_read_back(rdns, ip, port, helo, by, sender, moment):  # no
     assert (read.date, read.software, read.tls) == (moment, "Exim 4.98", "TLS1.3 TLS_AES_256_GCM_SHA384")
 
 
+@settings(deadline=None)
 @given(host, host, label, ipv4, host, date)
 def test_qmail_line_is_read_back(rdns, helo, ident, ip, by, moment):  # noqa: PLR0917 - one strategy for each part of the line
     read = parse(f"from {rdns} (HELO {helo}) ({ident}@{ip}) by {by} with SMTP; {moment:%d %b %Y %H:%M:%S %z}")
     assert (read.rdns, read.helo, read.ident, read.ip, read.by, read.date) == (rdns, helo, ident, ip, by, moment)
 
 
+@settings(deadline=None)
 @given(host, st.ip_addresses(v=6), host, ipv4, date)
 def test_exchange_line_is_read_back(helo, address, by, by_ip, moment):
     read = parse(
@@ -156,6 +168,7 @@ def test_exchange_line_is_read_back(helo, address, by, by_ip, moment):
     assert (read.by, read.by_ip, read.date) == (by, by_ip, moment)
 
 
+@settings(deadline=None)
 @given(host, ipv4, person, date)
 def test_gmail_line_is_read_back(client, ip, recipient, moment):
     read = parse(
@@ -165,13 +178,8 @@ def test_gmail_line_is_read_back(client, ip, recipient, moment):
     assert (read.helo, read.rdns, read.ip, read.for_, read.date) == (client, client, ip, recipient, moment)
 
 
-@settings(max_examples=30)
-@given(
-    st.sampled_from(
-        ["(", ")", "()", "(a) ", "[", "<", '"', "@", ";", "by ", "a ", "with x ", "31 Feb 2003 1:00 ", "1.", "a:"]
-    )
-)
-def test_repeated_piece_keeps_the_promises(piece):
-    for head in ("", "from x ", "from x (", "from x (y [203.0.113.9]) by z "):
-        line = head + piece * 2000
-        check(line, parse(line))
+@pytest.mark.parametrize("head", ["", "from x ", "from x (", "from x (y [203.0.113.9]) by z "])
+@pytest.mark.parametrize("piece", ["(", ")", "()", "(a) ", "[", "<", '"', "@", ";", "by ", "a ", "with x ", "1.", "a:"])
+def test_repeated_piece_keeps_the_promises(head, piece):
+    line = head + piece * 2000
+    check(line, parse(line))
