@@ -158,6 +158,8 @@ class SmtpClient(Milter.Base):  # type: ignore[misc]  # pymilter has no types
                 self._edit(outcome)
             else:
                 self.setreply(*(TEMPFAIL_REPLY if outcome.reply == "tempfail" else REJECT_REPLY))
+        except (Milter.error, Milter.DisabledAction) as error:  # the MTA is gone, or never agreed to edits
+            self._services.log.fault("edit-failed", str(error), queue=self._macro("i"))
         except Exception as error:  # noqa: BLE001 - the boundary
             self.fault("edit", error)
         replies = {"accept": Milter.CONTINUE, "tempfail": Milter.TEMPFAIL, "reject": Milter.REJECT}

@@ -105,3 +105,18 @@ def test_a_macro_that_is_no_utf8_is_as_good_as_absent(services, monkeypatch):
     monkeypatch.setattr(ctx, "getsymval", strict)
     assert ctx._feedFile(io.BytesIO(MAIL)) == Milter.CONTINUE
     assert services.counters["faults"] == 0
+
+
+def test_an_mta_that_is_gone_at_the_edits_is_no_fault_of_ours(services, monkeypatch, caplog):
+    offer(monkeypatch, ALL_STEPS & ~ANSWERED)
+
+    def gone(*_args):
+        raise Milter.error("cannot add header")
+
+    ctx = TestCtx()
+    monkeypatch.setattr(ctx, "addheader", gone)
+    ctx._connect("client.example.net", "helo", "198.51.100.7")
+    assert ctx._feedFile(io.BytesIO(MAIL)) == Milter.CONTINUE
+    assert (services.counters["faults"], services.counters["recorded"]) == (0, 1)
+    assert "edit-failed" in caplog.text
+    assert "Traceback" not in caplog.text
