@@ -4,10 +4,13 @@ The ranges for documentation (RFC 5737, RFC 3849) count as global: an address th
 example, and `ipaddress` would call it private.
 """
 
-import ipaddress
+from bisect import bisect_right
 from enum import StrEnum
 from functools import lru_cache
+from ipaddress import ip_network
 from typing import NamedTuple
+
+from hoptrail_tracer.received.address import packed
 
 
 class Scope(StrEnum):
@@ -27,46 +30,42 @@ class Address(NamedTuple):
     scope: Scope
 
 
-_IPV4 = 4
-_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-
-def _networks(*texts: str) -> tuple[tuple[int, int, int], ...]:
-    nets: list[_Network] = [ipaddress.ip_network(text) for text in texts]
-    return tuple((net.version, int(net.network_address), int(net.broadcast_address)) for net in nets)
-
-
-_SCOPES = (
-    (Scope.LOOPBACK, _networks("127.0.0.0/8", "::1/128")),
-    (
-        Scope.PRIVATE,
-        _networks(
-            *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "198.18.0.0/15"),
-            *("fc00::/7", "fe80::/10", "fec0::/10"),
-            # 6to4 of the above (RFC 3056): Google numbers its inner machines 2002:a00::/24
-            *("2002:a00::/24", "2002:ac10::/28", "2002:c0a8::/32", "2002:7f00::/24"),
-        ),
+_IPV4, _IPV6 = 4, 6
+_RANGES = {
+    Scope.LOOPBACK: ("127.0.0.0/8", "::1/128"),
+    Scope.PRIVATE: (
+        *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "198.18.0.0/15"),
+        *("fc00::/7", "fe80::/10", "fec0::/10"),
+        # 6to4 of the above (RFC 3056): Google numbers its inner machines 2002:a00::/24
+        *("2002:a00::/24", "2002:ac10::/28", "2002:c0a8::/32", "2002:7f00::/24"),
     ),
-    (Scope.RESERVED, _networks("0.0.0.0/8", "224.0.0.0/4", "240.0.0.0/4", "::/128", "ff00::/8")),
-)
+    Scope.RESERVED: ("0.0.0.0/8", "224.0.0.0/4", "240.0.0.0/4", "::/128", "ff00::/8"),
+}
+
+
+def _borders(version: int) -> tuple[list[int], list[Scope]]:
+    """Where each range begins and where the global ones begin again, in order, and the scope from there on."""
+    scopes = {0: Scope.GLOBAL}
+    networks = ((ip_network(text), scope) for scope, texts in _RANGES.items() for text in texts)
+    ordered = sorted((int(net[0]), int(net[-1]) + 1, scope) for net, scope in networks if net.version == version)
+    for low, end, scope in ordered:
+        scopes[low] = scope
+        scopes.setdefault(end, Scope.GLOBAL)
+    return list(scopes), list(scopes.values())
+
+
+_BORDERS = {_IPV4: _borders(_IPV4), _IPV6: _borders(_IPV6)}
 
 
 @lru_cache(maxsize=32768)
 def address(text: str | None) -> Address | None:
     """The address a text means; None where it means none. IPv4-mapped IPv6 counts as IPv4, a zone is dropped."""
-    if not text:
+    found = packed(text) if text else None
+    if found is None:
         return None
-    try:
-        parsed = ipaddress.ip_address(text.partition("%")[0])
-    except ValueError:
-        return None
-    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
-        parsed = parsed.ipv4_mapped
-    value, version = int(parsed), parsed.version
-    for scope, ranges in _SCOPES:
-        if any(low <= value <= high for of_version, low, high in ranges if of_version == version):
-            return Address(value, version, scope)
-    return Address(value, version, Scope.GLOBAL)
+    value, version = int.from_bytes(found, "big"), _IPV4 if len(found) == _IPV4 else _IPV6
+    lows, scopes = _BORDERS[version]
+    return Address(value, version, scopes[bisect_right(lows, value) - 1])
 
 
 @lru_cache(maxsize=32768)

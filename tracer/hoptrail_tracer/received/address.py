@@ -50,18 +50,27 @@ def port_number(digits: str | None) -> int | None:
     return port if port <= 0xFFFF else None  # noqa: PLR2004 - the last port
 
 
+def packed(text: str) -> bytes | None:
+    """The four or sixteen bytes of the address that `text` is, as `canonical` reads it without tag and padding."""
+    try:
+        if ":" not in text:
+            return inet_pton(AF_INET, text)
+        six = inet_pton(AF_INET6, text.partition("%")[0])
+    except (OSError, ValueError):  # ValueError: NUL or a character no address has
+        return None
+    return six[12:] if six.startswith(_MAPPED) else six
+
+
 def _canonical_v6(text: str) -> str | None:
     if text[:5].lower() == "ipv6:":
         text = text[5:]
-    text = text.partition("%")[0]
-    try:
-        packed = inet_pton(AF_INET6, text)
-    except (OSError, ValueError):
+    found = packed(text)
+    if found is None:
         return None
-    if packed.startswith(_MAPPED):
-        return ".".join(map(str, packed[12:]))
-    shown = inet_ntop(AF_INET6, packed)
-    return str(IPv6Address(packed)) if "." in shown else shown  # inet_ntop writes ::192.0.2.1 for IPv4-compatible
+    if len(found) == 4:  # noqa: PLR2004
+        return ".".join(map(str, found))
+    shown = inet_ntop(AF_INET6, found)
+    return str(IPv6Address(found)) if "." in shown else shown  # inet_ntop writes ::192.0.2.1 for IPv4-compatible
 
 
 def _padded_v4(text: str) -> str | None:
