@@ -58,25 +58,10 @@ def parse(value: str) -> Received:
     if auth and (kind is Kind.RELAY or (kind is Kind.INTERNAL and reason)):  # a provider may hide its users' addresses
         kind = Kind.SUBMISSION
     draft = _Draft(
-        "skipped" if reason else "parsed",
-        kind,
-        reason,
-        ip,
-        client_port,
-        rdns,
-        helo,
-        ident or None,
-        by.rstrip(".") or None,
-        by_ip or by_note_ip,
-        software,
-        protocol,
-        id_ or id_behind or None,
-        for_ or None,
-        envelope_from or None,
-        auth,
-        tls,
-        date,
-    )
+        "skipped" if reason else "parsed", kind, reason, ip, client_port, rdns, helo, ident or None,
+        by.rstrip(".") or None, by_ip or by_note_ip, software, protocol, id_ or id_behind or None, for_ or None,
+        envelope_from or None, auth, tls, date,
+    )  # fmt: skip
     draft.__class__ = Received
     return draft
 
