@@ -15,6 +15,11 @@ from testbed.places import TOP, private_folder, wait_for
 pytestmark = pytest.mark.mta
 
 
+def _hear_interrupts() -> None:
+    """Whoever runs the tests in a shell's background has its children ignore SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Show:
     """A running demo: its screen, the folder that it leaves, and the one below which everything private is."""
 
@@ -28,6 +33,7 @@ class Show:
                 env={**os.environ, "PYTHONPATH": str(TOP / "tests"), "HOPTRAIL_RUN": str(private), "COLUMNS": "120"},
                 stdout=screen,
                 stderr=subprocess.STDOUT,
+                preexec_fn=_hear_interrupts,
             )
 
     def screen(self) -> str:

@@ -141,7 +141,7 @@ class Machine:
         self, argv: Sequence[str | Path], *, stdin: bytes = b"", user: str = "root", group: str | None = None
     ) -> subprocess.CompletedProcess[bytes]:
         """Run a program in the machine to its end, as a user with that user's home, and group unless another is named."""
-        enter = ["nsenter", "--target", str(self.first_pid()), "--mount", "--uts", "--pid"]
+        enter = ["nsenter", "--target", str(self.first_pid()), "--mount", "--uts", "--pid", "--root"]
         if user != "root":
             enter += ["--setuid", str(self.uid(user)), "--setgid", str(self.uid(group or user))]
         env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(self.home(user)), "USER": user, "LOGNAME": user}
