@@ -8,7 +8,7 @@ clauses.
 
 import re
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from hoptrail_tracer.received import address, date
 
@@ -99,13 +99,9 @@ _AT = {name: at for at, name in enumerate(Clauses._fields)}
 _BRACKETED, _BARE, _BEHIND, _BY_IP, _DATE = (_AT[name] for name in ("bracketed", "bare", "behind", "by_ip", "day"))
 
 
-class Line(NamedTuple):
-    """One line taken apart: the clauses in the order of `Clauses`, and what of them is no text any more."""
-
-    parts: tuple[str, ...]
-    ip: str | None  # the address that the peer parts name
-    by_ip: str | None
-    date: datetime | None
+# One line taken apart: the clauses in the order of `Clauses`, the address in its peer parts, the one beside `by`,
+# and the date. A plain tuple: naming its parts would cost a thirtieth of the time that a line takes.
+Line: TypeAlias = tuple[tuple[str, ...], str | None, str | None, datetime | None]
 
 
 def usual(text: str) -> Line | None:
@@ -121,4 +117,4 @@ def usual(text: str) -> Line | None:
         return None
     if by_ip and (by_ip := address.canonical(by_ip)) is None:
         return None
-    return Line(parts, ip, by_ip, when)
+    return parts, ip, by_ip, when

@@ -62,7 +62,7 @@ def scan(text: str) -> Line:
     dated = dated or date.find(text)  # as a last resort, one in a comment
     by, by_ip = _by(values["by"])
     clauses = _clauses(values, notes, pickup, name, peer)
-    return Line(clauses._replace(by=by), None, by_ip, dated.date if dated else None)
+    return clauses._replace(by=by), None, by_ip, dated.date if dated else None
 
 
 def _clauses(values: dict[str, list[str]], notes: dict[str, list[str]], pickup: str, name: str, peer: str) -> Clauses:
