@@ -123,7 +123,7 @@ class Session:
             return Outcome("accept", [], [])
         if not recorded and milter.on_fault == "tempfail":
             return Outcome("tempfail", [], [])
-        if self._is_refused(record):
+        if message.is_flooded or self._is_refused(record):
             self._services.counters.add("refused")
             return Outcome("reject", [], [])
         removals = stamp.removals(message.own_fields)
@@ -134,9 +134,12 @@ class Session:
     def give_up(self, queue_id: str | None) -> Outcome:
         """Return what is left to do after a fault of our own: forged fields still go, and the mail flows."""
         self._services.note_loss(queue_id, "a fault of Hoptrail's own")
-        milter = self._services.settings.milter
-        forged = self._message.own_fields if self._message and not milter.observe_only else {}
-        return Outcome(milter.on_fault, stamp.removals(forged), [])
+        message, milter = self._message, self._services.settings.milter
+        if message is None or milter.observe_only:
+            return Outcome(milter.on_fault, [], [])
+        if message.is_flooded:
+            return Outcome("reject", [], [])
+        return Outcome(milter.on_fault, stamp.removals(message.own_fields), [])
 
     def abort(self) -> None:
         """Forget the message that was begun; what the connection told stays."""

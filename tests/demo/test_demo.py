@@ -33,7 +33,7 @@ class Show:
                 env={**os.environ, "PYTHONPATH": str(TOP / "tests"), "HOPTRAIL_RUN": str(private), "COLUMNS": "120"},
                 stdout=screen,
                 stderr=subprocess.STDOUT,
-                preexec_fn=_hear_interrupts,
+                preexec_fn=_hear_interrupts,  # noqa: PLW1509 - no thread runs here
             )
 
     def screen(self) -> str:

@@ -4,6 +4,7 @@ import pytest
 
 from hoptrail_milter.counters import Board
 from hoptrail_milter.log import open_log
+from hoptrail_milter.message import OWN_FIELDS_MAX
 from hoptrail_milter.services import Services
 from hoptrail_milter.session import Macros, Session
 from hoptrail_store.store import Store
@@ -61,6 +62,17 @@ def test_own_fields_from_outside_are_removed_last_first(open_services):
     for name in ("X-Hoptrail-Id", "Subject", "x-hoptrail-ID", "X-Hoptrail-Other"):
         session.header(name, b" forged")
     assert session.end(Macros()).removals == [("X-Hoptrail-Id", 2), ("X-Hoptrail-Id", 1)]
+
+
+def test_more_own_fields_than_an_mta_can_delete_refuse_the_message(open_services):
+    services = open_services()
+    for end in (lambda session: session.end(Macros()), lambda session: session.give_up(None)):
+        session = begin(services)
+        for _ in range(OWN_FIELDS_MAX):
+            session.header("X-Hoptrail-Id", b" forged")
+        assert end(session).reply == "accept"
+        session.header("X-Hoptrail-Path", b" forged")
+        assert end(session).reply == "reject"
 
 
 def test_observing_changes_nothing_and_records_all_the_same(open_services):
