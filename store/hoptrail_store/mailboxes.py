@@ -9,6 +9,7 @@ import gzip
 import hashlib
 import lzma
 import re
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from io import BufferedIOBase, BufferedReader
@@ -26,7 +27,8 @@ _UNPACKERS: tuple[tuple[bytes, Callable[[BufferedReader], BufferedIOBase]], ...]
     (b"\xfd7zXZ\x00", lzma.LZMAFile),
     (b"BZh", bz2.BZ2File),
 )
-_UNPACK_ERRORS = (EOFError, lzma.LZMAError, gzip.BadGzipFile)
+UNPACK_ERRORS = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
+"""What the unpackers raise for a damaged archive; bzip2's raises OSError."""
 
 _FIELD = re.compile(rb"[!-9;-~]{1,998}[ \t]*:")
 _MAIL_FIELD = re.compile(
@@ -83,10 +85,10 @@ def read_messages(source: Source) -> Iterator[RawMessage | LeftOut]:
     try:
         with source.path.open("rb") as file:
             yield from _messages(source.path, file)
+    except UNPACK_ERRORS as error:
+        yield LeftOut(source.path, f"damaged archive: {error}")
     except OSError as error:
         yield LeftOut(source.path, error.strerror or str(error))
-    except _UNPACK_ERRORS as error:
-        yield LeftOut(source.path, f"damaged archive: {error}")
 
 
 def _walk(path: Path) -> Iterator[Source | LeftOut]:

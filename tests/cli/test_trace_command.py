@@ -230,10 +230,16 @@ def test_chains_answer_each_line_as_it_comes():
     assert run.wait(timeout=30) == 0
 
 
-def test_damaged_archive_of_chains_is_said(tmp_path):
-    path = tmp_path / "chains.xz"
-    path.write_bytes(lzma.compress(chain_lines({"received": RELAYED}))[:-8])
-    assert "chains.xz: damaged archive" in hoptrail("--chains", path, code=1)[1]
+@pytest.mark.parametrize(
+    ("name", "packed"),
+    [
+        ("chains.xz", lzma.compress(chain_lines({"received": RELAYED}))[:-8]),
+        ("chains.gz", gzip.compress(b"")[:10] + b"\xff" * 20),
+    ],
+)
+def test_damaged_archive_of_chains_is_said(tmp_path, name, packed):
+    (tmp_path / name).write_bytes(packed)
+    assert f"{name}: damaged archive" in hoptrail("--chains", tmp_path / name, code=1)[1]
 
 
 def test_manual_page_names_every_option_and_no_other():

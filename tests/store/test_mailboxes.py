@@ -129,6 +129,7 @@ def test_folders_of_messages_are_read_to_their_depth_in_order(tmp_path):
         ("notes.txt", b"Remember: the milk\nalso: bread\n", "no mail"),
         ("empty.eml", b"", "empty"),
         ("broken.gz", b"\x1f\x8b\x08broken", "damaged archive"),
+        ("broken-inside.gz", gzip.compress(b"")[:10] + b"\xff" * 20, "damaged archive"),
         ("broken.xz", b"\xfd7zXZ\x00broken", "damaged archive"),
         ("broken.bz2", b"BZhbroken", ""),
     ],

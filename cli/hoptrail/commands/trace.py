@@ -1,7 +1,6 @@
 """`hoptrail trace`: where messages came from, with the reason for each decision, or the same as JSON."""
 
 import io
-import lzma
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +16,7 @@ from hoptrail.config import Config
 from hoptrail.configured import configured
 from hoptrail.progress import progress_bar
 from hoptrail.transcripts import styled, write_transcript
-from hoptrail_store.mailboxes import LeftOut, RawMessage, Source, find_sources, read_messages
+from hoptrail_store.mailboxes import UNPACK_ERRORS, LeftOut, RawMessage, Source, find_sources, read_messages
 from hoptrail_tracer.addresses import address
 from hoptrail_tracer.chain import trace
 from hoptrail_tracer.document import format_document, found_document, trace_document
@@ -109,7 +108,7 @@ def _trace_chains(name: str, site: SiteSettings) -> int:
     try:
         with open_chains(name) as source:
             return int(trace_chains(source, name, site, out=sys.stdout, err=sys.stderr) > 0)
-    except (EOFError, lzma.LZMAError) as error:
+    except UNPACK_ERRORS as error:
         raise click.ClickException(f"{name}: damaged archive: {error}") from error
 
 
