@@ -87,13 +87,13 @@ def find(
 ) -> list[Finding]:
     """All that is wrong with a chain, from its lines alone. `believed` hops from the top were written by our own."""
     found: list[Finding] = []
-    for index, hop in enumerate(hops):
-        if hop.status == "parsed":
-            found += _at_line(index, hop)
-            found += _at_client(index, hop, site, believed=believed)
     readable = [(index, hop) for index, hop in enumerate(hops) if hop.status == "parsed"]
+    for index, hop in readable:
+        found += _at_line(index, hop)
+        if hop.helo != hop.rdns:  # whoever calls itself by its own name says nothing of interest
+            found += _at_client(index, hop, site, believed=believed)
     for (newer_index, newer), (index, older) in pairwise(readable):
-        if newer.kind is not Kind.FETCH:
+        if newer.kind is not Kind.FETCH and not _continues(newer, older):
             found += _between(newer_index, newer, index, older)
     found += _dates(hops, believed, now)
     found += _duplicates(readable)
@@ -106,13 +106,11 @@ def _at_line(index: int, hop: Received) -> Iterator[Finding]:
     """What one line shows about whoever wrote it."""
     if scope(hop.ip) is Scope.RESERVED:
         yield Finding("impossible-address", f"no host can have the address {hop.ip}", index, index)
-    if hop.id is None and hop.software is None:
-        return
-    if fingerprint.id_fits(hop) is False:
+    fits, made = fingerprint.read_id(hop)
+    if fits is False:
         yield Finding("id-shape", f"{hop.software} does not make queue ids like {hop.id}", index, index)
     if fingerprint.protocol_fits(hop) is False:
         yield Finding("line-shape", f"{hop.software} does not write 'with {hop.protocol}'", index, index)
-    made = fingerprint.id_time(hop)
     if made is not None and hop.date is not None and abs(made - hop.date) > ID_TIME:
         text = f"the queue id {hop.id} was made on {made:%Y-%m-%d}, yet the line is dated {hop.date:%Y-%m-%d}"
         yield Finding("id-time", text, index, index)
@@ -140,9 +138,9 @@ def _at_client(index: int, hop: Received, site: Site, *, believed: int) -> Itera
 
 
 def _between(newer_index: int, newer: Received, index: int, older: Received) -> Iterator[Finding]:
-    """What two lines that follow each other show about the older."""
+    """What two lines that do not continue each other show about the older."""
     client = scope(newer.ip)
-    if older.by is None or client is None or client is Scope.LOOPBACK or _continues(newer, older):
+    if older.by is None or client is None or client is Scope.LOOPBACK:
         return
     if client is Scope.PRIVATE:
         if same_owner(older.by, newer.by) or not is_qualified(newer.by):
@@ -164,9 +162,9 @@ def _between(newer_index: int, newer: Received, index: int, older: Received) -> 
 def _continues(newer: Received, older: Received) -> bool:
     """Whether the writer of the older line can be the client of the newer one."""
     by = older.by
-    if older.by_ip is not None and older.by_ip == newer.ip:
+    if by is None or by == newer.rdns or (older.by_ip is not None and older.by_ip == newer.ip):
         return True
-    if by is None or is_localhost(by) or not (is_qualified(by) or address(by) is not None):
+    if is_localhost(by) or not (is_qualified(by) or address(by) is not None):
         return True
     if by == newer.ip or same_host(by, newer.by):
         return True
@@ -209,6 +207,8 @@ def _duplicates(readable: Sequence[tuple[int, Received]]) -> Iterator[Finding]:
 
 def _loops(readable: Sequence[tuple[int, Received]]) -> Iterator[Finding]:
     """Links that the mail passed twice, with another host between."""
+    if len({hop.ip for _, hop in readable}) == len(readable):
+        return
     last: dict[tuple[str, str], int] = {}
     for position, (index, hop) in enumerate(readable):
         by = canonical(hop.by) if hop.by else None

@@ -4,7 +4,7 @@ The table holds only software whose habits are fixed in its source. What is not 
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
@@ -15,8 +15,10 @@ _DIGITS = "0123456789"
 _UPPER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _LOWER = _UPPER.lower()
 _BASE_52 = _DIGITS + "BCDFGHJKLMNPQRSTVWXYZ" + "bcdfghjklmnpqrstvwxyz"
-_BASE_60 = (_DIGITS + _UPPER + _LOWER)[:60]
 _BASE_62 = _DIGITS + _UPPER + _LOWER
+_PLACES_52, _PLACES_60, _PLACES_62 = (
+    {digit: place for place, digit in enumerate(alphabet)} for alphabet in (_BASE_52, _BASE_62[:60], _BASE_62)
+)
 
 _PACIFIC = timezone(timedelta(hours=-8))
 _FIRST_SENDMAIL_YEAR = 40
@@ -40,12 +42,25 @@ def family(received: Received) -> str | None:
     return mark.family if mark is not None else None
 
 
+def read_id(received: Received) -> tuple[bool | None, datetime | None]:
+    """Whether the queue id is one that the software named would make, and when it was made; None where not known.
+
+    Sendmail (conf.c, assign_queueid), Exim (spec.txt, "Message identification") and Postfix's long ids (postconf(5),
+    enable_long_queue_ids) hold UTC; Google's hold Pacific time and are an hour early in summer.
+    """
+    queue_id, software = received.id, received.software
+    if queue_id is None:
+        return None, None
+    mark = _mark(software) if software else None
+    fits = mark.ids.fullmatch(queue_id) is not None if mark is not None and mark.ids is not None else None
+    if received.by is not None and received.by.endswith(".google.com"):
+        return fits, _google_time(queue_id)
+    return fits, mark.time(queue_id) if fits and mark is not None and mark.time is not None else None
+
+
 def id_fits(received: Received) -> bool | None:
     """Whether the queue id is one that the software named would make; None where that is not known."""
-    mark = _mark(received.software) if received.software else None
-    if mark is None or mark.ids is None or received.id is None:
-        return None
-    return mark.ids.fullmatch(received.id) is not None
+    return read_id(received)[0]
 
 
 def protocol_fits(received: Received) -> bool | None:
@@ -56,19 +71,8 @@ def protocol_fits(received: Received) -> bool | None:
 
 
 def id_time(received: Received) -> datetime | None:
-    """When the queue id was made, for software that puts the time into it; None elsewhere.
-
-    Sendmail (conf.c, assign_queueid), Exim (spec.txt, "Message identification") and Postfix's long ids (postconf(5),
-    enable_long_queue_ids) hold UTC; Google's hold Pacific time and are an hour early in summer.
-    """
-    if received.id is None:
-        return None
-    if received.by is not None and received.by.endswith(".google.com"):
-        return _google_time(received.id)
-    mark = _mark(received.software) if received.software else None
-    if mark is None or mark.time is None or mark.ids is None or not mark.ids.fullmatch(received.id):
-        return None
-    return mark.time(received.id)
+    """When the queue id was made, for software that puts the time into it; None elsewhere."""
+    return read_id(received)[1]
 
 
 def shape(received: Received) -> str:
@@ -103,13 +107,13 @@ def _mark(software: str) -> Mark | None:
     return next((mark for mark in _MARKS if mark.software.match(software)), None)
 
 
-def _number(digits: str, alphabet: str) -> int | None:
+def _number(digits: str, places: Mapping[str, int]) -> int | None:
     value = 0
     for digit in digits:
-        place = alphabet.find(digit)
-        if place < 0:
+        place = places.get(digit)
+        if place is None:
             return None
-        value = value * len(alphabet) + place
+        value = value * len(places) + place
     return value
 
 
@@ -120,18 +124,18 @@ def _since_epoch(seconds: int | None) -> datetime | None:
 
 
 def _exim_time(queue_id: str) -> datetime | None:
-    return _since_epoch(_number(queue_id[:6], _BASE_62))
+    return _since_epoch(_number(queue_id[:6], _PLACES_62))
 
 
 def _postfix_time(queue_id: str) -> datetime | None:
-    return _since_epoch(_number(queue_id[:6], _BASE_52)) if "z" in queue_id else None
+    return _since_epoch(_number(queue_id[:6], _PLACES_52)) if "z" in queue_id else None
 
 
 def _sendmail_time(queue_id: str) -> datetime | None:
     """The time in an id of 8.10 or later: a digit each for year, month from 0, day, hour, minute, second."""
     if _SENDMAIL_8_9.fullmatch(queue_id):
         return None
-    year, month, day, hour, minute, second = (_BASE_60.find(digit) for digit in queue_id[:6])
+    year, month, day, hour, minute, second = [_PLACES_60[digit] for digit in queue_id[:6]]
     year += 1960 if year >= _FIRST_SENDMAIL_YEAR else 2020  # it counts from 1900, modulo 60
     try:
         return datetime(year, month + 1, day, hour, minute, min(second, 59), tzinfo=UTC)
