@@ -15,6 +15,7 @@ class Notes(NamedTuple):
     tls: str | None = None  # version and cipher
     auth: str | None = None
     sender: str | None = None  # of the envelope
+    recipient: str | None = None  # as the sender first wrote it
     software: str | None = None  # or whatever else: what is none of the above
 
 
@@ -23,6 +24,7 @@ _CACHED_LENGTH = 300
 
 _COMMENTS = re.compile(rf"{COMMENT}|tls [^\s()]++")
 _SENDER = re.compile(r"(?:envelope-(?:from|sender)|return-path:?|mailfrom:)[ =:]*<?([^\s<>,)]*)", re.IGNORECASE)
+_ORIGINAL_RECIPIENT = re.compile(r"ORCPT <?(?:rfc822;)?([^\s<>]+)", re.IGNORECASE)
 _TLS = re.compile(
     r"""  using\ ((?:TLS|SSL)\S*)\ with\ cipher\ (\S+)
         | (?:\S+\ )?version=(?:3D)?([^\s,]+),?\ cipher=(?:3D)?([^\s,)]+)
@@ -86,6 +88,8 @@ def _note(text: str) -> tuple[str, str]:
         return "ip", at[0]
     if found := _SENDER.match(text):
         return "sender", found[1]
+    if found := _ORIGINAL_RECIPIENT.match(text):
+        return "recipient", found[1]
     if found := _TLS.match(text):
         return "tls", " ".join(filter(None, found.groups()))
     if found := _AUTH.match(text):

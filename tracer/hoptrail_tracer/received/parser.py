@@ -46,6 +46,7 @@ def parse(value: str) -> Received:
     if aside := aside + id_notes + for_notes + date_notes:
         said = notes.read(aside)
         tls, auth, envelope_from = tls or said.tls, auth or said.auth, envelope_from or said.sender
+        for_ = for_ or said.recipient or ""
     reason = None
     if ip is None or kind is not Kind.RELAY or not by:
         kind, reason = kinds.classify(
