@@ -10,14 +10,14 @@ _RUN = re.compile(rb"=\?[^?\s]{1,60}\?[bBqQ]\?[^?\s]*\?=(?:\s+=\?[^?\s]{1,60}\?[
 
 def decoded(raw: bytes) -> bytes:
     """Header text with each run of encoded words as UTF-8, everything else as it stands."""
-    return _RUN.sub(lambda match: _text(match[0]).encode(), raw)
+    return _RUN.sub(lambda match: _text(match[0]), raw)
 
 
 def replaced(raw: bytes, change: Callable[[bytes], bytes]) -> bytes:
     """Header text in which a run of encoded words is written anew where `change` alters what it says."""
 
     def rewrite(match: re.Match[bytes]) -> bytes:
-        text = _text(match[0]).encode()
+        text = _text(match[0])
         after = change(text)
         if after == text:
             return match[0]
@@ -26,17 +26,17 @@ def replaced(raw: bytes, change: Callable[[bytes], bytes]) -> bytes:
     return _RUN.sub(rewrite, raw)
 
 
-def _text(run: bytes) -> str:
-    """What a run of adjacent encoded words says; what cannot be read is replaced, never an error."""
+def _text(run: bytes) -> bytes:
+    """What a run of adjacent encoded words says, as UTF-8; what cannot be read is replaced, never an error."""
     try:
         pieces = decode_header(run.decode("ascii", "replace"))
     except (HeaderParseError, ValueError):
-        return run.decode("ascii", "replace")
+        return run
     words = []
     for piece, charset in pieces:
         data = piece if isinstance(piece, bytes) else piece.encode("ascii", "replace")
         try:
             words.append(data.decode(charset or "ascii", "replace"))
-        except LookupError:
+        except (LookupError, ValueError):  # unknown; or known to Python and no charset of mail, as idna is
             words.append(data.decode("latin-1"))
-    return "".join(words)
+    return "".join(words).encode("utf-8", "replace")  # UTF-7 can spell a lone surrogate

@@ -179,3 +179,14 @@ def test_arbitrary_bytes_never_break_hiding(raw):
     for head in (b"", HEAD + b"Content-Transfer-Encoding: base64\r\n\r\n", b"Content-Type: message/rfc822\r\n\r\n"):
         assert isinstance(munge(head + raw, [VICTIM]), bytes)
         assert leaks(head + raw, [VICTIM]) in (True, False)
+
+
+@pytest.mark.parametrize(
+    "charset", [b"idna", b"undefined", b"a\x00b", b"punycode", b"utf-7", b"unicode_escape", b"rot13"]
+)
+def test_a_subject_in_no_charset_of_mail_is_munged_all_the_same(charset):
+    for text in (b"+2AA-", b"\xff", rb"\ud800"):
+        word = b"=?" + charset + b"?B?" + base64.b64encode(text) + b"?="
+        subject = b"Subject: " + word + b" john.smith\r\n"
+        assert munge(subject + b"\r\n", [VICTIM]).startswith(b"Subject: " + word)
+        assert b"john.smith" not in munge(subject + b"\r\n", [VICTIM])
