@@ -23,8 +23,10 @@ class Notes(NamedTuple):
 _CACHED_LENGTH = 300
 
 _COMMENTS = re.compile(rf"{COMMENT}|tls [^\s()]++")
-_SENDER = re.compile(r"(?:envelope-(?:from|sender)|return-path:?|mailfrom:)[ =:]*<?([^\s<>,)]*)", re.IGNORECASE)
-_ORIGINAL_RECIPIENT = re.compile(r"ORCPT <?(?:rfc822;)?([^\s<>]+)", re.IGNORECASE)
+_ADDRESSES = {
+    "sender": re.compile(r"(?:envelope-(?:from|sender)|return-path:?|mailfrom:)[ =:]*<?([^\s<>,)]*)", re.IGNORECASE),
+    "recipient": re.compile(r"ORCPT <?(?:rfc822;)?([^\s<>]+)", re.IGNORECASE),
+}
 _TLS = re.compile(
     r"""  using\ ((?:TLS|SSL)\S*)\ with\ cipher\ (\S+)
         | (?:\S+\ )?version=(?:3D)?([^\s,]+),?\ cipher=(?:3D)?([^\s,)]+)
@@ -86,10 +88,9 @@ def _note(text: str) -> tuple[str, str]:
     """Which field of `Notes` the text of one comment fills, and with what; "" where it says nothing of use."""
     if at := address.endpoint(text):
         return "ip", at[0]
-    if found := _SENDER.match(text):
-        return "sender", found[1]
-    if found := _ORIGINAL_RECIPIENT.match(text):
-        return "recipient", found[1]
+    for about, form in _ADDRESSES.items():
+        if found := form.match(text):
+            return about, found[1]
     if found := _TLS.match(text):
         return "tls", " ".join(filter(None, found.groups()))
     if found := _AUTH.match(text):

@@ -52,7 +52,8 @@ _IDENT_INSIDE = re.compile(r"\bident=(\[[^\]]*\]|[^\s()]*)")
 _AUTH_INSIDE = re.compile(r" with (login|plain|cram-md5|digest-md5)\b", re.IGNORECASE)
 _ONE_WORD = re.compile(r"\((?!unverified|unknown)([^\s()\[\]]+)\)", re.IGNORECASE)
 _BRACKETED = re.compile(
-    r"(?:IDENT:|(?:not )?verified ?(?=\[))?(?:([^\s\[\]]*)@)?([^\s\[\]@]*) ?\[\[?([^\s\[\]]+)(?: port:(\d+))?\]?(?::(\d+))?(.*)",
+    r"(?:IDENT:|(?:not )?verified ?(?=\[))?(?:([^\s\[\]]*)@)?"
+    r"([^\s\[\]@]*) ?\[\[?([^\s\[\]]+)(?: port:(\d+))?\]?(?::(\d+))?(.*)",
     re.DOTALL | re.IGNORECASE,
 )
 _BARE = re.compile(
