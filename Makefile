@@ -28,8 +28,8 @@ lint: setup
 unit: setup
 	$(sudo) $(bin)/pytest -m "not long"
 
-test-long: lint
-	$(sudo) $(bin)/pytest
+test-long: setup
+	$(sudo) $(bin)/pytest -m long -rP
 
 lock: setup
 	tools/lock

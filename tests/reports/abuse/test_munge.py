@@ -190,3 +190,21 @@ def test_a_subject_in_no_charset_of_mail_is_munged_all_the_same(charset):
         subject = b"Subject: " + word + b" john.smith\r\n"
         assert munge(subject + b"\r\n", [VICTIM]).startswith(b"Subject: " + word)
         assert b"john.smith" not in munge(subject + b"\r\n", [VICTIM])
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"".join(b"Content-Type: multipart/mixed; boundary=a%d\r\n\r\n--a%d\r\n" % (at, at) for at in range(4_000)),
+        message(b"&#" + b"9" * 5_000 + b";"),
+        message(b"john.smith&#" + b"0" * 5_000 + b"64;example.org"),
+    ],
+    ids=["deep", "large-number", "long-number"],
+)
+def test_what_the_second_look_cannot_read_counts_as_a_leak(raw):
+    assert leaks(raw, [VICTIM])
+
+
+def test_a_header_in_a_charset_of_no_name_is_looked_at_as_it_stands():
+    assert not leaks(message(b"", b"X-Odd: =?\xff?q?a?="), [VICTIM])
+    assert leaks(message(b"", b"X-Odd: =?\xff?q?a?= " + VICTIM.encode()), [VICTIM])
