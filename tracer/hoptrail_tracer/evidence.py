@@ -42,9 +42,6 @@ _ORIGINATING_FIELDS = frozenset(
 FIELDS = _CLIENT_FIELDS | _ORIGINATING_FIELDS
 """Names in lower case of all fields that are read here: what a store keeps of a header besides Received."""
 
-FIELDS = _CLIENT_FIELDS | _ORIGINATING_FIELDS
-"""The names, in lower case, of all fields that are read here."""
-
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
