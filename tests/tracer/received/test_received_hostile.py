@@ -53,3 +53,23 @@ def test_long_words_are_not_remembered():
     before = (notes._remembered.cache_info().currsize, writer._remembered.cache_info().currsize)
     parse(f"from x.example ([203.0.113.9]) ({'a' * 5000}) by mx.example.org ({'b' * 5000}) with ESMTP id 7")
     assert (notes._remembered.cache_info().currsize, writer._remembered.cache_info().currsize) == before
+
+
+@pytest.mark.parametrize("digits", [1, 5, 4_301, 20_000])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from x (y [203.0.113.9]:%s) by z; Mon, 04 May 2026 12:00:00 +0000",
+        "from x (y [203.0.113.9 port:%s]) by z; Mon, 04 May 2026 12:00:00 +0000",
+        "from x ([203.0.113.9]:%s helo=y) by z; Mon, 04 May 2026 12:00:00 +0000",
+        "from x (203.0.113.9:%s) by z; Mon, 04 May 2026 12:00:00 +0000",
+        "from [203.0.113.9]:%s by z; Mon, 04 May 2026 12:00:00 +0000",
+        "from x (port=%s HELO y) by z; %s May 2026 12:00:00 +0000",
+        "from x by z; Mon, 04 May %s 12:00:00 +0000",
+        "from x by z; Mon, 04 May 2026 %s:00:00.%s +%s",
+    ],
+)
+def test_a_number_of_any_length_is_read_or_left_out(line, digits):
+    received = parse(line.replace("%s", "9" * digits))
+    assert received.port in {None, 9}
+    assert received.by == "z"

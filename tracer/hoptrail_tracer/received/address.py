@@ -44,7 +44,7 @@ def endpoint(text: str) -> tuple[str, int | None] | None:
 
 def port_number(digits: str | None) -> int | None:
     """The port that `digits` spell, None where there are none or too many."""
-    if digits is None:
+    if digits is None or len(digits) > len("65535"):  # before int() is asked, which refuses thousands of digits
         return None
     port = int(digits)
     return port if port <= 0xFFFF else None  # noqa: PLR2004 - the last port
