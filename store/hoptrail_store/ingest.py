@@ -49,7 +49,7 @@ def record_of(
     newest = traced.hops[0].received if traced.hops else None
     return MessageRecord(
         id=_known_id(first) or ids.new(milliseconds(received_at)),
-        host=(newest and newest.by) or site.hostname or "unknown",
+        host=_text(newest.by if newest else None) or site.hostname or "unknown",
         source="import",
         received_at=received_at,
         connection=None,

@@ -228,6 +228,13 @@ def test_no_message_is_too_broken_for_a_record(content):
     assert record(content).source == "import"
 
 
+def test_a_receiver_whose_name_is_no_utf8_is_imported(settings, tmp_path):
+    (tmp_path / "1.eml").write_bytes(b"Received: from a ([203.0.113.9]) by \xc3; 4 May 2026 12:00:00 +0000\n\n")
+    with Store.open(settings) as store:
+        Import((tmp_path / "1.eml",)).run(store)
+        assert store.db.execute("SELECT 1 FROM name WHERE text = ?", (r"\xc3",)).fetchone()
+
+
 def test_an_import_is_done_once(settings, tmp_path):
     (tmp_path / "mail").write_text(mbox(*(message(number) for number in range(50)), message(3)))
     job = Import((tmp_path / "mail",))
