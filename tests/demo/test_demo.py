@@ -46,14 +46,15 @@ class Show:
         return self.process.wait(120)
 
     def processes(self) -> list[str]:
-        """The command lines that speak of the private folder."""
+        """The command lines of what speaks of the private folder, or has a part of it mounted."""
         found = []
         for process in Path("/proc").glob("[0-9]*"):
             try:
                 words = (process / "cmdline").read_bytes().decode(errors="replace")
+                mounts = (process / "mountinfo").read_text(encoding="utf-8")
             except OSError:  # ended meanwhile
                 continue
-            if str(self.private) in words:
+            if self.private.name in words or self.private.name in mounts:
                 found.append(words)
         return found
 

@@ -50,7 +50,11 @@ fi
 mount --rbind "$folder/dev" /dev
 mount --bind "$folder/etc" /etc
 cd /
-exec "$@"
+# This shell stays the first process. The kernel ends it with its parent, and all the others with it; an MTA gives up root
+# for a moment, and with it loses that promise.
+trap 'kill -TERM -1' TERM
+"$@" &
+wait $! || { code=$?; wait $! || true; exit $code; }
 """
 
 
@@ -114,7 +118,7 @@ class Machine:
             os.chown(each, self.uid(user), self.uid(user))
 
     def start(self, argv: Sequence[str | Path]) -> Service:
-        """Run the machine's first process, in the foreground."""
+        """Run the machine's main program, in the foreground."""
         unshare = ["unshare", "--mount", "--uts", "--pid", "--fork", "--kill-child"]
         enter = ["sh", "-c", ENTER, "sh", self.folder, HOSTNAME, unpacked(ROOT), unpacked(SENDMAIL_ROOT)]
         if os.geteuid() != 0:
