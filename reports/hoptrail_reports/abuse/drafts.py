@@ -5,6 +5,7 @@ address and day. What could not be looked up waits for the next night, until the
 """
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
@@ -21,11 +22,14 @@ from hoptrail_reports.abuse.report import Report
 from hoptrail_reports.abuse.reportable import Judge
 from hoptrail_reports.abuse.settings import AbuseSettings
 from hoptrail_reports.shown import shown
+from hoptrail_store.errors import StoreError
 from hoptrail_store.reader import Reader, day_span
 from hoptrail_store.records import MessageRecord
 from hoptrail_store.store import Store
 from hoptrail_tracer.model import AddressFacts, Contact, ContactAnswer, Trust
 from hoptrail_tracer.settings import SiteSettings
+
+_log = logging.getLogger("hoptrail.abuse")
 
 ContactFinder = Callable[[str], Awaitable[ContactAnswer]]
 FactFinder = Callable[[str], Awaitable[AddressFacts]]
@@ -123,7 +127,7 @@ async def _draft(night: _Night, candidates: Sequence[Case]) -> int:
         batch = asked[start : start + AT_ONCE]
         answers = await asyncio.gather(*(_ask(night, case) for case in batch))
         for case, (choice, facts) in zip(batch, answers, strict=True):
-            outcome = _outcome(night, replace(case, facts=facts), choice, counts[case.day])
+            outcome = _guarded_outcome(night, replace(case, facts=facts), choice, counts[case.day])
             if isinstance(outcome, Case):
                 settled.append(outcome)
                 continue
@@ -146,6 +150,17 @@ async def _ask(night: _Night, case: Case) -> tuple[Choice, AddressFacts | None]:
     if isinstance(answer, BaseException):
         return Choice("failed", detail=f"the look-up failed: {shown(repr(answer))}"), facts
     return choose(answer, night.settings, night.site.domains), facts
+
+
+def _guarded_outcome(night: _Night, case: Case, choice: Choice, counts: dict[str, int]) -> Case | Report:
+    """As `_outcome`; a fault of ours about one mail, all of which is a stranger's, leaves that case waiting alone."""
+    try:
+        return _outcome(night, case, choice, counts)
+    except StoreError:
+        raise
+    except Exception as error:  # noqa: BLE001 - one mail must not cost all the others their drafts
+        _log.exception("case %s could not be drafted", case.id)
+        return replace(case, state="waiting", detail=f"drafting failed: {shown(repr(error))}; see the log")
 
 
 def _outcome(night: _Night, case: Case, choice: Choice, counts: dict[str, int]) -> Case | Report:

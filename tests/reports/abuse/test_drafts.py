@@ -5,8 +5,9 @@ from datetime import date, timedelta
 
 import pytest
 
-from hoptrail_reports.abuse import ledger
+from hoptrail_reports.abuse import drafts, ledger
 from hoptrail_reports.abuse.drafts import DraftSummary, draft_day
+from hoptrail_reports.abuse.evidence import prepare
 from hoptrail_reports.abuse.forms import written
 from hoptrail_reports.abuse.leaks import leaks
 from hoptrail_reports.abuse.settings import AbuseSettings
@@ -103,6 +104,18 @@ def test_ham_and_unscored_mail_accuse_nobody(store):
 
 def test_points_below_the_floor_of_the_settings_are_no_draft(store):
     assert night(store, spam(), settings=AbuseSettings(min_points=20)).cases == 0
+
+
+def test_mail_that_defeats_the_drafting_leaves_the_others_their_drafts(store, monkeypatch, caplog):
+    def defeated(raw, *args, **kwargs):
+        if b"defeat" in raw:
+            raise ValueError("what nobody thought of")
+        return prepare(raw, *args, **kwargs)
+
+    monkeypatch.setattr(drafts, "prepare", defeated)
+    summary = night(store, spam(evidence=b"Subject: defeat\r\n\r\n"), spam("12.1.2.3", rdns=None))
+    assert dict(summary.states) == {"drafted": 1, "waiting": 1}
+    assert "could not be drafted" in caplog.text
 
 
 def test_failed_contact_look_up_waits_and_is_drafted_the_next_night(store):
