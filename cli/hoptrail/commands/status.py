@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -59,9 +60,9 @@ def _store_rows(summary: StoreSummary) -> Rows:
 
 
 def _milter_rows(live: dict[str, Any]) -> Rows:
-    for name, value in live.items():
-        if not isinstance(value, dict | list):
-            yield name, str(value)
+    yield "since", f"{datetime.fromtimestamp(live['since'], UTC):%Y-%m-%d %H:%M} UTC, process {live['pid']}"
+    if live["workers_replaced"]:
+        yield "workers replaced", f"{live['workers_replaced']:,}"
     for name, count in live["counters"].items():
         if count:
             yield name.replace("_", " "), f"{count:,}"
