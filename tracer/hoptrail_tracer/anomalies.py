@@ -6,9 +6,9 @@ it brought along. Honest mail has many small faults, so a weight says how seldom
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import NamedTuple
 
 from hoptrail_tracer import fingerprint
 from hoptrail_tracer.addresses import Scope, address, near, scope
@@ -67,8 +67,7 @@ _NEAR_BITS = {"v4_bits": 24, "v6_bits": 48}
 _NUMERIC_HELO_BITS = {"v4_bits": 16, "v6_bits": 32}
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """One anomaly at a hop. `accuses` is the index of the line that it speaks against, None where it accuses nobody."""
 
     code: str
@@ -102,18 +101,20 @@ def find(
     return found
 
 
-def _at_line(index: int, hop: Received) -> Iterator[Finding]:
+def _at_line(index: int, hop: Received) -> list[Finding]:
     """What one line shows about whoever wrote it."""
+    found = []
     if scope(hop.ip) is Scope.RESERVED:
-        yield Finding("impossible-address", f"no host can have the address {hop.ip}", index, index)
+        found.append(Finding("impossible-address", f"no host can have the address {hop.ip}", index, index))
     fits, made = fingerprint.read_id(hop)
     if fits is False:
-        yield Finding("id-shape", f"{hop.software} does not make queue ids like {hop.id}", index, index)
+        found.append(Finding("id-shape", f"{hop.software} does not make queue ids like {hop.id}", index, index))
     if fingerprint.protocol_fits(hop) is False:
-        yield Finding("line-shape", f"{hop.software} does not write 'with {hop.protocol}'", index, index)
+        found.append(Finding("line-shape", f"{hop.software} does not write 'with {hop.protocol}'", index, index))
     if made is not None and hop.date is not None and abs(made - hop.date) > ID_TIME:
         text = f"the queue id {hop.id} was made on {made:%Y-%m-%d}, yet the line is dated {hop.date:%Y-%m-%d}"
-        yield Finding("id-time", text, index, index)
+        found.append(Finding("id-time", text, index, index))
+    return found
 
 
 def _at_client(index: int, hop: Received, site: Site, *, believed: int) -> Iterator[Finding]:
@@ -168,7 +169,8 @@ def _continues(newer: Received, older: Received) -> bool:
         return True
     if by == newer.ip or same_host(by, newer.by):
         return True
-    return any(same_owner(by, name) or same_label(by, name) for name in (newer.rdns, newer.helo))
+    rdns, helo = newer.rdns, newer.helo
+    return same_owner(by, rdns) or same_owner(by, helo) or same_label(by, rdns) or same_label(by, helo)
 
 
 def _dates(hops: Sequence[Received], believed: int, now: datetime | None) -> Iterator[Finding]:
@@ -178,13 +180,14 @@ def _dates(hops: Sequence[Received], believed: int, now: datetime | None) -> Ite
         return
     reference = now if now is not None else dated[0][1]
     for index, date in dated:
-        if date - reference > FUTURE:
-            text = f"the line is dated {date:%Y-%m-%d}, {(date - reference).days} days after the mail arrived"
+        ahead = date - reference
+        if ahead > FUTURE:
+            text = f"the line is dated {date:%Y-%m-%d}, {ahead.days} days after the mail arrived"
             yield Finding("date-future", text, index, index)
         elif date.year < FIRST_YEAR:
             yield Finding("date-impossible", f"the line is dated in the year {date.year}", index, index)
-        elif index >= believed and reference - date > LONG_IN_QUEUE:
-            text = f"the line is dated {date:%Y-%m-%d}, {(reference - date).days} days before the mail arrived"
+        elif index >= believed and -ahead > LONG_IN_QUEUE:
+            text = f"the line is dated {date:%Y-%m-%d}, {(-ahead).days} days before the mail arrived"
             yield Finding("date-past", text, index, index)
     for (_, newer), (index, older) in pairwise(dated):
         back = older - newer
@@ -195,6 +198,9 @@ def _dates(hops: Sequence[Received], believed: int, now: datetime | None) -> Ite
 
 def _duplicates(readable: Sequence[tuple[int, Received]]) -> Iterator[Finding]:
     """Lines that stand there twice, of one id and second. In a row some providers write them, elsewhere nobody does."""
+    ids = [hop.id for _, hop in readable if hop.id is not None]
+    if len(set(ids)) == len(ids):
+        return
     seen: dict[tuple[object, ...], int] = {}
     for position, (index, hop) in enumerate(readable):
         if hop.id is None or hop.date is None:
@@ -207,7 +213,8 @@ def _duplicates(readable: Sequence[tuple[int, Received]]) -> Iterator[Finding]:
 
 def _loops(readable: Sequence[tuple[int, Received]]) -> Iterator[Finding]:
     """Links that the mail passed twice, with another host between."""
-    if len({hop.ip for _, hop in readable}) == len(readable):
+    ips = [hop.ip for _, hop in readable if hop.ip is not None]
+    if len(set(ips)) == len(ips):
         return
     last: dict[tuple[str, str], int] = {}
     for position, (index, hop) in enumerate(readable):

@@ -7,6 +7,7 @@ address is the origin, and all that stands below is its own word.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from hoptrail_tracer.addresses import Scope, near, scope
 from hoptrail_tracer.model import Kind, Received
@@ -70,8 +71,7 @@ class _Path:
     reasons: list[tuple[str, ...]] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class _Verdict:
+class _Verdict(NamedTuple):
     rule: Rule
     sentence: str
     admits: bool
