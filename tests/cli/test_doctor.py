@@ -187,6 +187,13 @@ def test_spamd_is_asked(hoptrail, write):
 
 
 @pytest.mark.services
+def test_spamd_is_asked_over_tcp(hoptrail, write):
+    with Spamd(tcp=True) as spamd:
+        found = findings(hoptrail, write(score={"spamd": f"inet:{spamd.port}@127.0.0.1"}))["spamd"]
+    assert [finding["state"] for finding in found] == ["ok"]
+
+
+@pytest.mark.services
 def test_the_resolver_and_each_list_are_asked(hoptrail, write):
     lists = {"good.example.net": {}, "dead.example.net": {}}
     with (

@@ -47,9 +47,9 @@ async def _ping(config: Config) -> None:
             await aiospamc.ping(socket_path=endpoint.path)
         elif endpoint.kind == "tls":
             context = ssl.create_default_context(cafile=config.score.tls_ca or None)
-            await aiospamc.ping(endpoint.host, endpoint.port, verify=context)
+            await aiospamc.ping(host=endpoint.host, port=endpoint.port, verify=context)
         else:
-            await aiospamc.ping(endpoint.host, endpoint.port)
+            await aiospamc.ping(host=endpoint.host, port=endpoint.port)
 
 
 def check_lookups(config: Config) -> Iterator[Finding]:
