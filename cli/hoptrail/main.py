@@ -121,4 +121,6 @@ def _expected(error: Exception) -> tuple[str, int] | None:
     for module, name, code in _ROOTS:
         if module in sys.modules and isinstance(error, getattr(sys.modules[module], name)):
             return str(error), code
-    return (str(error), FAILED) if isinstance(error, OSError) else None
+    if isinstance(error, OSError):
+        return (f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)), FAILED
+    return None

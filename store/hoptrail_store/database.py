@@ -11,6 +11,7 @@ from sqlite_utils import Database
 from hoptrail_store import migrations
 from hoptrail_store.errors import ForeignStoreError, NewerStoreError, store_error
 from hoptrail_store.migrations import Step
+from hoptrail_store.ownership import open_owned
 
 APPLICATION_ID = 0x486F7074  # "Hopt": tells our files from any other program's
 
@@ -52,7 +53,7 @@ def prepare(path: Path, *, wait_s: float, steps: Sequence[Step] | None = None) -
     """Make the store at `path`, or bring an older one to the present schema, with a backup. The caller locks."""
     steps = migrations.steps() if steps is None else steps
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640))
+        os.close(open_owned(path))
     except OSError as error:
         raise store_error(path, error) from error
     database = open_database(path, wait_s=wait_s)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hoptrail_store.errors import BusyStoreError, store_error
+from hoptrail_store.ownership import open_owned
 
 _POLL_S = 0.005  # only ever waited for while another process makes, migrates or replaces the file
 
@@ -22,7 +23,7 @@ class FileLock:
         """Open the lock's file, made where it is absent; raises StoreError."""
         self._path = path
         try:
-            self._descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+            self._descriptor = open_owned(Path(f"{path}.lock"))
         except OSError as error:
             raise store_error(path, error) from error
 

@@ -114,6 +114,22 @@ def test_a_chrooted_postfix_needs_the_socket_inside_its_queue(tmp_path):
     assert any("unix:milter.sock" in finding.mend for finding in inside)
 
 
+def test_a_postfix_without_chroot_may_name_the_socket_from_its_queue_or_from_the_root(tmp_path):
+    (tmp_path / "queue").mkdir()
+    for named in ("unix:milter.sock", f"unix:{tmp_path}/queue/milter.sock"):
+        postfix = Postfix("nobody", tmp_path / "queue", is_chrooted=False, milters=named)
+        found = socket_findings(f"{tmp_path}/queue/milter.sock", postfix)
+        assert [finding.state for finding in found if finding.topic == "postfix"] == ["ok"]
+
+
+def test_a_missing_place_of_the_socket_comes_with_what_makes_it(tmp_path):
+    postfix = Postfix("nobody", tmp_path, is_chrooted=True, milters="")
+    [queue] = socket_findings(f"{tmp_path}/hoptrail/milter.sock", postfix)
+    assert "hoptrail-postfix.tmpfiles" in queue.mend
+    [other] = socket_findings(f"{tmp_path}/elsewhere/milter.sock", postfix)
+    assert other.mend.startswith("install -d -o hoptrail")
+
+
 def test_a_socket_that_postfixs_user_cannot_use_is_bad(folder):
     path = folder / "milter.sock"
     listening = socket.socket(socket.AF_UNIX)

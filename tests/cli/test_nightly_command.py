@@ -45,6 +45,15 @@ def test_nightly_reports_yesterday_and_prints_what_cron_mails(config):
     assert f"{config.parent}/reports/{YESTERDAY.date()}/index.html" in done.output
 
 
+def test_root_goes_on_as_the_folders_owner(tmp_path):
+    owner = 65534 if os.geteuid() == 0 else os.geteuid()  # root may give the folder away, others have their own
+    os.chown(tmp_path, owner, -1)
+    script = "import os, pathlib, sys; from hoptrail.account import become_owner; "
+    script += "become_owner(pathlib.Path(sys.argv[1])); print(os.getresuid(), 0 in os.getgroups())"
+    done = subprocess.run([sys.executable, "-c", script, tmp_path], check=True, capture_output=True, text=True)
+    assert done.stdout == f"{(owner,) * 3} {os.geteuid() != 0 and 0 in os.getgroups()}\n"
+
+
 def test_nightly_refuses_today(config):
     done = run(nightly, config, "--day", str(datetime.now(UTC).date()))
     assert isinstance(done.exception, OpenDayError)

@@ -56,6 +56,12 @@ def test_import_says_what_it_did_and_does_it_once(hoptrail, config, mailbox, tmp
     assert (second.code, second.out) == (0, f"0 messages imported into {tmp_path}/store.sqlite, 2 known already\n")
 
 
+def test_a_file_that_cannot_be_made_is_named_without_the_systems_number(hoptrail, config, mailbox):
+    hoptrail("import", "--config", config, mailbox)
+    done = hoptrail("topology", "--config", config, "-o", "/nonexistent/map.svg")
+    assert (done.code, done.err) == (1, "hoptrail: /nonexistent/map.svg: No such file or directory\n")
+
+
 def test_import_names_what_it_left_out_and_imports_the_rest(hoptrail, config, mailbox, tmp_path):
     (tmp_path / "picture.png").write_bytes(b"\x89PNG")
     done = hoptrail("import", "--config", config, tmp_path / "picture.png", mailbox, tmp_path / "absent")

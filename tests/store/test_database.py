@@ -1,7 +1,9 @@
 """Making a store, bringing an older one up, refusing what is not ours to touch."""
 
+import os
 import re
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,26 @@ def test_a_new_store_is_in_wal_mode_and_of_the_present_version(settings):
         assert store.db.journal_mode == "wal"
         assert store.db.execute("PRAGMA user_version").fetchone() == (database.schema_version(migrations.steps()),)
         assert store.db.execute("PRAGMA application_id").fetchone() == (database.APPLICATION_ID,)
+
+
+def test_a_new_store_belongs_to_its_folders_owner(settings):
+    folder = Path(settings.path).parent
+    owner = 65534 if os.geteuid() == 0 else os.geteuid()  # root may give the folder away, others have their own
+    os.chown(folder, owner, -1)
+    Store.open(settings).close()
+    assert {path.stat().st_uid for path in folder.iterdir()} == {owner}
+
+
+def test_a_file_that_root_did_not_make_is_not_given_away(settings, tmp_path):
+    treasure = tmp_path / "treasure"
+    treasure.touch()
+    folder = tmp_path / "of-another"
+    folder.mkdir()
+    if os.geteuid() == 0:
+        os.chown(folder, 65534, -1)
+    (folder / "store.sqlite").symlink_to(treasure)
+    Store.open(replace(settings, path=f"{folder}/store.sqlite")).close()
+    assert treasure.stat().st_uid == os.geteuid()
 
 
 def test_an_older_store_is_migrated_and_backed_up(settings, make_record):

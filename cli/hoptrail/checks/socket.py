@@ -59,12 +59,19 @@ def check_socket(config: Config, postfix: Postfix | None) -> Iterator[Finding]:
         return
     path = Path(endpoint.path)
     if not path.parent.is_dir():
-        mend = "start the milter by its systemd unit, or use contrib/systemd/hoptrail.tmpfiles"
-        yield Finding("socket", "bad", f"{path.parent} does not exist", mend)
+        yield Finding("socket", "bad", f"{path.parent} does not exist", _place(path.parent, postfix))
         return
     yield from _check_folders(path)
     if postfix:
         yield from _check_postfix(config, path, postfix)
+
+
+def _place(folder: Path, postfix: Postfix | None) -> str:
+    if postfix and folder == postfix.queue / "hoptrail":
+        return "systemd-tmpfiles --create, with contrib/systemd/hoptrail-postfix.tmpfiles in /usr/lib/tmpfiles.d"
+    if folder == Path("/run/hoptrail"):
+        return "systemctl start hoptrail-milter: the unit makes it"
+    return f"install -d -o hoptrail -m 0750 {folder}, the owner being the account of the milter"
 
 
 def _check_folders(path: Path) -> Iterator[Finding]:
@@ -78,23 +85,23 @@ def _check_folders(path: Path) -> Iterator[Finding]:
 
 
 def _check_postfix(config: Config, path: Path, postfix: Postfix) -> Iterator[Finding]:
-    if postfix.is_chrooted and not path.is_relative_to(postfix.queue):
-        inside = postfix.queue / "hoptrail" / "milter.sock"
+    inside = postfix.queue / "hoptrail" / "milter.sock"
+    if is_hidden := postfix.is_chrooted and not path.is_relative_to(postfix.queue):
         yield Finding(
             "socket",
             "bad",
             f"Postfix's smtpd runs chrooted in {postfix.queue} and cannot see {path}",
-            f'set [milter] socket = "unix:{inside}" and smtpd_milters = unix:hoptrail/milter.sock (relative), or take '
-            "smtpd out of the chroot: the fifth column of its line in master.cf",
+            f'set [milter] socket = "unix:{inside}", or take smtpd out of the chroot: the fifth column of its line in '
+            "master.cf",
         )
-    seen_as = (
-        str(path.relative_to(postfix.queue)) if postfix.is_chrooted and path.is_relative_to(postfix.queue) else path
-    )
-    if f"unix:{seen_as}" not in postfix.milters:
-        mend = f"postconf -e 'smtpd_milters = unix:{seen_as}'; contrib/postfix explains the lines"
-        yield Finding("postfix", "warn", "its smtpd_milters does not name our socket", mend)
-    else:
+    meant = inside if is_hidden else path
+    seen_as = meant.relative_to(postfix.queue) if meant.is_relative_to(postfix.queue) else meant
+    names = {f"unix:{seen_as}"} if postfix.is_chrooted else {f"unix:{seen_as}", f"unix:{path}"}
+    if any(name in postfix.milters for name in names):
         yield Finding("postfix", "ok", "its smtpd_milters names our socket")
+    else:
+        mend = f"add the lines of contrib/postfix/main.cf.hoptrail to main.cf, with unix:{seen_as}, and reload Postfix"
+        yield Finding("postfix", "warn", "its smtpd_milters does not name our socket", mend)
     yield from _check_reach(config, path, postfix)
 
 

@@ -56,7 +56,9 @@ def _summary(result: ImportResult, path: str) -> str:
     parts = [
         f"{result.imported:,} messages imported into {path}",
         f"{result.known:,} known already" if result.known else "",
-        f"{result.left_out_files:,} files left out" if result.left_out_files else "",
+        f"{result.left_out_files:,} {'file' if result.left_out_files == 1 else 'files'} left out"
+        if result.left_out_files
+        else "",
     ]
     return ", ".join(filter(None, parts))
 

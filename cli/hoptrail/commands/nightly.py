@@ -4,10 +4,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from hoptrail.account import become_owner
 from hoptrail.config import Config
 from hoptrail.configured import configured
 from hoptrail_reports import nightly
@@ -28,8 +30,10 @@ def command(config: Config, *, day: datetime | None) -> None:
     """Write the map and the report of a closed day, draft its abuse reports, delete what is old.
 
     The summary goes to standard output, for cron to mail. The exit code is 1 where a step failed: the others were done,
-    and the report says which did not. A run that is repeated gives the same; only one runs at a time.
+    and the report says which did not. A run that is repeated gives the same; only one runs at a time. Run by root, it
+    works as the owner of the store's folder.
     """
+    become_owner(Path(config.store.path).parent)
     settings = nightly.NightlySettings(config.site, config.lookups, config.store, config.reports, config.abuse)
     now = datetime.now(UTC)
     nights = []
