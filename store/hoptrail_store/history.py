@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import zip_longest
 from typing import TypeVar
 
 from hoptrail_store.assembly import moment
@@ -192,7 +193,7 @@ def _corroborated(hops: tuple[Hop, ...]) -> Iterator[Received]:
 def _believed_links(hops: tuple[Hop, ...]) -> Iterator[tuple[Received, Received | None]]:
     """Yield what believed hosts say of who delivered to them, each with the next older line."""
     parsed = [hop for hop in hops if hop.received.status == "parsed"]
-    for hop, older in zip(parsed, [*parsed[1:], None], strict=True):
+    for hop, older in zip_longest(parsed, parsed[1:]):
         if hop.trust in {Trust.OBSERVED, Trust.TRUSTED}:
             yield hop.received, older.received if older else None
 

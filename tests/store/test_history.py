@@ -48,6 +48,12 @@ def test_a_day_is_learnt_once(store, history, make_record):
     assert history.seen_link("relay1.example.net", "relay0.example.net").count == 1
 
 
+def test_a_message_without_a_line_that_can_be_read_teaches_nothing_and_hides_no_other(store, history, make_record):
+    store.put([make_record(trace=trace_of()), make_record()])
+    assert learn(store, DAY.date()) == 2
+    assert history.seen_link("relay1.example.net", "relay0.example.net").count == 1
+
+
 def test_days_add_up(store, history, make_record):
     for day in range(3):
         at = DAY + timedelta(days=day)
