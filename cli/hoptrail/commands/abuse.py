@@ -27,7 +27,12 @@ def command() -> None:
 
 
 @command.command(name="list")
-@click.option("--day", type=click.DateTime(["%Y-%m-%d"]), help="The UTC day; without it the newest that has spam.")
+@click.option(
+    "--day",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="YYYY-MM-DD",
+    help="The UTC day; without it the newest that has spam.",
+)
 @click.option("--all", "all_cases", is_flag=True, help="Every case that is not reported, not only the largest.")
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON object.")
 @configured
