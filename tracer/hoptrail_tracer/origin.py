@@ -95,7 +95,7 @@ def find_origin(
         trust=hop.trust,
         confidence=round(confidence * (1 - against * _SUSPICION), 2),
         basis=basis,
-        reasons=tuple(reasons),
+        reasons=tuple(dict.fromkeys(reasons)),  # the hop may be the believed one too
         hop=walked.source,
     )
 

@@ -494,6 +494,15 @@ def test_unreadable_line_of_a_believed_host_ends_the_walk_without_an_origin():
     assert (traced.origin.ip, traced.origin.basis, traced.origin.confidence) == (None, "unreadable", 0.0)
 
 
+def test_a_local_program_that_delivered_itself_is_said_once():
+    traced = trace(
+        [line("127.0.0.1", "localhost", "mx.example.org"), line("198.51.100.1", "unknown", "mx.bank.example", 1)],
+        site=OWN,
+    )
+    assert (traced.origin.ip, traced.origin.basis) == ("127.0.0.1", "local")
+    assert len(traced.origin.reasons) == len(set(traced.origin.reasons))
+
+
 def test_local_pickup_with_a_foreign_line_below_is_the_end():
     pickup = "by web.example.org (Postfix, from userid 33) id 4B5A1B2C3D; " + DATE.format(50)
     traced = trace(
