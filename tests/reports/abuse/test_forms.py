@@ -2,7 +2,6 @@ import re
 import subprocess
 from email import message_from_bytes, policy
 from email.message import Message
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,8 +11,9 @@ from hoptrail_reports.abuse.evidence import Evidence
 from hoptrail_reports.abuse.forms import FORMS, written
 from hoptrail_reports.abuse.leaks import leaks
 from reports.abuse.samples import NAME, SPAM, SPAMMER, VICTIM, report
+from testbed.places import ROOT
 
-PERL5 = Path(__file__).parents[3] / ".testbed/root/usr/share/perl5"
+PERL5 = ROOT / "usr/share/perl5"
 SENDER = "abuse-reports@example.org"
 
 
