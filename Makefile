@@ -17,7 +17,8 @@ test: lint unit
 setup:
 	@tools/setup
 
-demo: setup
+demo:
+	@tools/setup demo
 	@$(sudo) env PYTHONPATH=tests $(bin)/python demo/run.py
 
 lint: setup
