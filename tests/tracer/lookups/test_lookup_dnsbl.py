@@ -55,7 +55,7 @@ def ask(world, name, ip, *, connecting=True, **changes):
         ("list.dnswl.org", "203.0.113.20", "allowed", {"127.0.5.3"}),
         ("list.dnswl.org", "203.0.113.21", "neutral", {"127.0.5.0"}),
         ("office.example.org=127.0.0.5-7", "203.0.113.9", "listed", {"127.0.0.6"}),
-        ("strange.example.org", "203.0.113.9", "error", {"127.0.0.99"}),
+        ("strange.example.org=127.0.0.2", "203.0.113.9", "error", {"127.0.0.99"}),
         ("bl.spamcop.net", "2001:db8::5", "neutral", set()),
     ],
 )
@@ -78,13 +78,13 @@ def test_codes_for_any_host_still_count_deeper(world):
 
 
 def test_list_that_lists_everything_is_paused(world):
-    result = ask(world, "wild.example.org", "203.0.113.9")
+    result = ask(world, "wild.example.org=127.0.0.2", "203.0.113.9")
     assert result.verdict == "paused"
     assert "127.0.0.1" in result.text
 
 
 def test_list_without_its_test_entry_is_paused(world):
-    result = ask(world, "empty.example.org", "203.0.113.9")
+    result = ask(world, "empty.example.org=127.0.0.2", "203.0.113.9")
     assert result.verdict == "paused"
     assert "127.0.0.2" in result.text
 
@@ -96,7 +96,7 @@ def test_list_that_documents_no_test_entry_is_not_paused_for_lacking_one(world):
 
 
 def test_parked_domain_is_paused(world):
-    result = ask(world, "parked.example.org", "203.0.113.9")
+    result = ask(world, "parked.example.org=127.0.0.2", "203.0.113.9")
     assert result.verdict == "paused"
     assert "203.0.113.80" in result.text
 
@@ -107,7 +107,7 @@ def test_list_that_refuses_is_paused_for_a_short_while(world):
         (state, *_) = await blocklists.check()
         return result, state.paused_until - clock()
 
-    result, pause_s = run(world, ["l.refused.example.org"], scenario)
+    result, pause_s = run(world, ["l.refused.example.org=127.0.0.2"], scenario)
     assert result.verdict == "paused"
     assert "REFUSED" in result.text
     assert pause_s == 60
@@ -118,7 +118,7 @@ def test_list_that_stops_answering_is_paused_after_a_few_questions(world):
         (zone,) = blocklists.zones
         return [(await blocklists.ask(zone, ip_address(f"203.0.113.{n}"), connecting=True)).verdict for n in range(7)]
 
-    verdicts = run(world, ["slow.example.org"], scenario, dns_timeout_s=0.1)
+    verdicts = run(world, ["slow.example.org=127.0.0.2"], scenario, dns_timeout_s=0.1)
     assert verdicts == ["error"] * 5 + ["paused"] * 2
 
 
@@ -191,7 +191,7 @@ def test_check_gives_the_state_of_every_list_and_version(world):
     async def scenario(blocklists, _clock):
         return await blocklists.check()
 
-    states = run(world, ["zen.spamhaus.org", "bl.spamcop.net", "wild.example.org"], scenario)
+    states = run(world, ["zen.spamhaus.org", "bl.spamcop.net", "wild.example.org=127.0.0.2"], scenario)
     assert [(state.zone, state.version, bool(state.reason)) for state in states] == [
         ("zen.spamhaus.org", 4, False),
         ("zen.spamhaus.org", 6, False),

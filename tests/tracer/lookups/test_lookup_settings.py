@@ -53,7 +53,7 @@ def test_entry_that_names_no_list_is_refused(text):
 
 def test_too_many_lists_are_refused():
     with pytest.raises(ValueError, match="too many"):
-        parse_zones(f"l{n}.example.org" for n in range(MAX_ZONES + 1))
+        parse_zones(f"l{n}.example.org=127.0.0.2" for n in range(MAX_ZONES + 1))
 
 
 def test_known_list_brings_its_codes():
@@ -77,10 +77,16 @@ def test_own_list_accepts_only_the_codes_given():
     ]
 
 
-def test_own_list_without_codes_accepts_the_one_of_the_standard():
-    zone = parse_zone("dnsbl.example.org")
-    assert zone.meaning("127.0.0.2")
-    assert not zone.meaning("127.0.0.3")
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [
+        ("dnsbl.example.org", "write its codes too, as in 'dnsbl.example.org=127.0.0.2'"),
+        ("zen.spamhause.org", "did you mean zen.spamhaus.org"),
+    ],
+)
+def test_list_that_is_not_known_needs_its_codes(text, remedy):
+    with pytest.raises(ValueError, match=remedy):
+        parse_zone(text)
 
 
 def test_no_code_of_a_known_list_is_an_error_code_as_well():

@@ -3,6 +3,7 @@
 A code that stands in no row is never taken as a listing: lists have answered with anything when their domain lapsed.
 """
 
+import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -135,7 +136,8 @@ DEAD = {
 def parse_zone(text: str) -> Zone:
     """Return the list that one entry of `zones` names: a known one, or `domain=codes` for any other.
 
-    ValueError, with what to write instead, for a dead list, a bad name or a bad code.
+    ValueError, with what to write instead, for a dead list, a bad name, a bad code, or none for a list not known here:
+    what its answers mean cannot be guessed.
     """
     domain, equals, codes = text.strip().lower().rstrip(".").partition("=")
     if not HOST_NAME.fullmatch(domain):
@@ -146,8 +148,11 @@ def parse_zone(text: str) -> Zone:
     known = BY_NAME.get(domain) or next((zone for end, zone in KEYED.items() if domain.endswith(end)), None)
     if known is not None and not equals:
         return replace(known, domain=domain)
-    patterns = codes.split(",") if equals else ["127.0.0.2"]
-    listed = tuple(Code(_checked(code.strip(), text), "listed", 0.5, "listed") for code in patterns)
+    if not equals:
+        near = difflib.get_close_matches(domain, BY_NAME, n=1)
+        hint = f"did you mean {near[0]}? Else write" if near else "write"
+        raise ValueError(f"{domain} is no list that Hoptrail knows: {hint} its codes too, as in '{domain}=127.0.0.2'")
+    listed = tuple(Code(_checked(code.strip(), text), "listed", 0.5, "listed") for code in codes.split(","))
     return Zone(domain, listed, domain=domain)
 
 
