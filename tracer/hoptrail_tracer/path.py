@@ -24,11 +24,13 @@ class Step:
 
     `at` is when it took the message, by its own clock. `observed` tells whether a host of ours or one we trust wrote
     the line that brought the message here. A step with the same relay as the one before it is that host's own filter.
+    `hop` is the index of that line in the trace, None for the machine that the mail began at.
     """
 
     relay: str
     at: datetime | None
     observed: bool
+    hop: int | None = None
 
     def seconds_since(self, earlier: "Step") -> int | None:
         """Whole seconds from an earlier step to this one, negative where clocks disagree; None without both dates."""
@@ -45,29 +47,32 @@ def relay_path(newest_first: Sequence[Hop]) -> tuple[Step, ...]:
     hops = _believable(newest_first)
     if not hops:
         return ()
-    newest = hops[0]
-    steps = [_step(_own_name(newest) or "localhost", newest)]
-    for newer, older in zip(hops, [*hops[1:], None], strict=True):
+    index, newer = hops[0]
+    steps = [_step(_own_name(newer) or "localhost", index, newer)]
+    for index, older in hops[1:]:
         name = _relay_between(newer, older, writer=steps[-1].relay)
         if name is not None:
-            steps.append(_step(name, older))
-    return tuple(reversed(steps))
+            steps.append(_step(name, index, older))
+        newer = older
+    name = _relay_between(newer, None, writer=steps[-1].relay)
+    if name is not None:
+        steps.append(Step(name, None, observed=False))
+    steps.reverse()
+    return tuple(steps)
 
 
-def _believable(hops: Sequence[Hop]) -> list[Hop]:
-    kept: list[Hop] = []
-    for hop in hops[:MAX_STEPS]:
+def _believable(hops: Sequence[Hop]) -> list[tuple[int, Hop]]:
+    kept: list[tuple[int, Hop]] = []
+    for index, hop in enumerate(hops[:MAX_STEPS]):
         if hop.trust is Trust.FORGED:
             break
         if hop.received.status == "parsed":
-            kept.append(hop)
+            kept.append((index, hop))
     return kept
 
 
-def _step(name: str, hop: Hop | None) -> Step:
-    if hop is None:
-        return Step(name, None, observed=False)
-    return Step(name, hop.received.date, observed=hop.trust in _OURS)
+def _step(name: str, index: int, hop: Hop) -> Step:
+    return Step(name, hop.received.date, observed=hop.trust in _OURS, hop=index)
 
 
 def _relay_between(newer: Hop, older: Hop | None, *, writer: str) -> str | None:

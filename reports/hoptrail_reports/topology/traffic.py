@@ -8,11 +8,10 @@ the way is followed back towards its origin; for a root that the user chose it c
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from hoptrail_reports.topology.delays import NO_DELAYS, DelayStats, delay_stats, least, most
-from hoptrail_reports.topology.loops import looped_steps
+from hoptrail_tracer.handover import Handover, handovers
 from hoptrail_tracer.path import Step
 
 Direction = Literal["to", "from"]
@@ -159,41 +158,29 @@ class _Tally:
 
     def add(self, outwards: Sequence[Step], recorded: int, *, towards_root: bool) -> None:
         self.messages += 1
-        self._add_links(outwards, recorded, towards_root=towards_root)
-        self._add_relays(outwards, recorded, towards_root=towards_root)
+        root = outwards[0]
+        self._add_visit(root.relay, 0, None if root.at is None else 0, recorded, revisited=False)
+        for handover in handovers(outwards, towards_root=towards_root):
+            self._add_link(handover, recorded)
+            if handover.rank is not None:
+                self._add_visit(handover.far, handover.rank, handover.reach_s, recorded, revisited=handover.revisited)
 
-    def _add_links(self, outwards: Sequence[Step], recorded: int, *, towards_root: bool) -> None:
-        looped = looped_steps([step.relay for step in outwards])
-        used = set()
-        for index, (near, far) in enumerate(pairwise(outwards)):
-            source, target = (far, near) if towards_root else (near, far)
-            link = Link(source.relay, target.relay, target.observed)
-            usage = self.links[link]
-            used.add(link)
-            usage.count += 1
-            usage.looped += index in looped
-            delay_s = target.seconds_since(source)
-            if delay_s is not None:
-                usage.delays[delay_s] += 1
-        for link in used:
-            self.links[link].seen(recorded)
-
-    def _add_relays(self, outwards: Sequence[Step], recorded: int, *, towards_root: bool) -> None:
-        root, rank, previous = outwards[0], -1, None
-        visited = set()
-        for step in outwards:
-            if step.relay == previous:
-                continue
-            rank, previous = rank + 1, step.relay
-            usage = self.relays[step.relay]
-            usage.ranks[rank] += 1
-            if step.relay in visited:
-                continue
-            visited.add(step.relay)
+    def _add_link(self, handover: Handover, recorded: int) -> None:
+        usage = self.links[Link(handover.source, handover.target, handover.observed)]
+        usage.count += 1
+        usage.looped += handover.looped
+        if handover.delay_s is not None:
+            usage.delays[handover.delay_s] += 1
+        if not handover.repeated:
             usage.seen(recorded)
-            reach_s = root.seconds_since(step) if towards_root else step.seconds_since(root)
-            if reach_s is not None:
-                usage.delays[reach_s] += 1
+
+    def _add_visit(self, relay: str, rank: int, reach_s: int | None, recorded: int, *, revisited: bool) -> None:
+        usage = self.relays[relay]
+        usage.ranks[rank] += 1
+        if reach_s is not None:
+            usage.delays[reach_s] += 1
+        if not revisited:
+            usage.seen(recorded)
 
     def traffic(self) -> Traffic:
         links = {

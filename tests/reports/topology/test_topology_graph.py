@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from hoptrail_reports.topology.colours import Colour, Thresholds, colour
 from hoptrail_reports.topology.graph import Standing, relay_map
 from hoptrail_reports.topology.grouping import group, magnitude, owner
-from hoptrail_reports.topology.loops import looped_steps
 from hoptrail_reports.topology.rows import prune_and_lower
 from hoptrail_reports.topology.traffic import traffic
+from hoptrail_tracer.handover import looped_steps
 from reports.topology.relay_samples import way, ways
 
 nodes = st.integers(0, 14)
