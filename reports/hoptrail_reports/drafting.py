@@ -67,7 +67,7 @@ def open_drafts(store: Store, day: date) -> tuple[DraftLine, ...]:
             messages=draft.report.messages,
             note=draft.report.subject or "",
         )
-        for draft in ledger.drafts(store.db, day=day, state="draft")
+        for draft in ledger.drafts(store.db, day=day, states=("draft",))
     )
 
 

@@ -259,7 +259,9 @@ CREATE TABLE abuse_case (
 CREATE INDEX abuse_case_day ON abuse_case (day, state);
 
 -- Reports for a person to read. One a contact, address and day.
---   state      'draft', 'approved' or 'dismissed';  reason  why a person decided so
+--   state      'draft', 'approved', 'dismissed'; once sending began 'sending', 'uncertain' (it broke off where nobody can
+--              know whether the smarthost took it), 'sent', 'refused' (by the smarthost, for good)
+--   reason     why a person decided so;  detail  what sending came to, in words
 --   form       'spamcop', 'arf' or 'xarf': what `hoptrail abuse show` prints unless told otherwise
 --   report     JSON of all that a form needs but the message;  evidence  the message as shown, deflated
 CREATE TABLE abuse_draft (
@@ -285,11 +287,13 @@ CREATE TABLE abuse_draft (
 --   by_name  the host;  shape  id of `name`: the line without its names, addresses and times;  since_ms  of the first one
 CREATE TABLE shape_seen (
     by_name INTEGER NOT NULL REFERENCES name,
+CREATE INDEX abuse_case_ip ON abuse_case (ip, last_ms);
     shape INTEGER NOT NULL REFERENCES name,
     lines INTEGER NOT NULL,
     since_ms INTEGER NOT NULL,
     PRIMARY KEY (by_name, shape)
 ) WITHOUT ROWID;
+--   tried_ms   when sending was last tried;  sent_ms  when the smarthost took it
 
 -- How often one relay handed mail to another.
 --   back_ms  how far the dates ran back over the link at most, NULL where no two could be compared
@@ -303,8 +307,62 @@ CREATE TABLE link_seen (
 
 -- The sums of `link_seen` for each relay, which would take long to add up for a busy one.
 CREATE TABLE relay_seen (
+    tried_ms INTEGER,
+    sent_ms INTEGER,
+    detail TEXT,
     relay_name INTEGER PRIMARY KEY REFERENCES name,
     sent INTEGER NOT NULL,
+CREATE INDEX abuse_draft_sent ON abuse_draft (sent_ms) WHERE sent_ms IS NOT NULL;
+
+-- What came back about a report that was sent.
+--   digest     of the mail, so that one delivered twice counts once
+--   kind       'bounce', 'delay', 'delivered', 'automatic', 'ticket' or 'reply';  proven  1 where it came to the report's own
+--              return path, whose tag nobody can guess
+--   sender, subject, detail   as a person reads them: the status and diagnostic of a bounce, the number of a ticket
+CREATE TABLE abuse_answer (
+    draft TEXT NOT NULL REFERENCES abuse_draft ON DELETE CASCADE,
+    digest BLOB NOT NULL,
+    kind TEXT NOT NULL,
+    proven INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    sender TEXT,
+    subject TEXT,
+    detail TEXT,
+    PRIMARY KEY (draft, digest)
+) WITHOUT ROWID;
+
+-- What is remembered about whom reports go to.
+--   contact    an address or a domain, in lower case;  form  the one it takes, NULL for the usual
+--   stopped    NULL, 'bounced' or 'asked' (a person put it on the do-not-mail list): nothing is written to it;  why, since_ms
+CREATE TABLE abuse_contact (
+    contact TEXT PRIMARY KEY,
+    form TEXT,
+    stopped TEXT,
+    why TEXT,
+    since_ms INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- Origins that a person wants no drafts about: a network in CIDR form;  until_ms  NULL for good.
+CREATE TABLE abuse_mute (
+    origin TEXT PRIMARY KEY,
+    reason TEXT NOT NULL,
+    made_ms INTEGER NOT NULL,
+    until_ms INTEGER
+) WITHOUT ROWID;
+
+-- Messages that a person called spam, whatever their score.
+--   message    the id of `message`;  by  who said so, in words;  folded  1 once the night has made a case of it
+CREATE TABLE abuse_mark (
+    message TEXT PRIMARY KEY,
+    marked_ms INTEGER NOT NULL,
+    by TEXT NOT NULL,
+    folded INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- The key that the tags in return paths are made with, one row, made when the first report is sent.
+CREATE TABLE abuse_key (
+    key BLOB NOT NULL
+);
     received INTEGER NOT NULL
 );
 

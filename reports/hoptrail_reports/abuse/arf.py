@@ -12,7 +12,7 @@ from importlib.metadata import version
 from typing import Final
 
 from hoptrail_reports.abuse.mail import POLICY, Content, transfer_encoding
-from hoptrail_reports.abuse.report import Report, statements
+from hoptrail_reports.abuse.report import Report, note, statements
 from hoptrail_tracer.lookups.mailaddr import parse_mail_address
 
 MUNGED: Final = "x@munged.invalid"
@@ -48,7 +48,7 @@ def _words(report: Report) -> bytes:
     part = EmailMessage(policy=POLICY)
     ip = report.facts.ip
     opening = f"This is an email abuse report for a message from {ip}, received {format_datetime(report.received_at)}."
-    part.set_content("\n".join((opening, f"Report id: {report.id}", "", *statements(report), "")))
+    part.set_content("\n".join((opening, f"Report id: {report.id}", "", *note(report), *statements(report), "")))
     del part["MIME-Version"]
     return part.as_bytes()
 

@@ -1,8 +1,10 @@
 """Which of an address's contacts gets the report. Contacts come from outside and are checked here once more."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from hoptrail_reports.abuse.contactbook import Remembered, about, covering
 from hoptrail_reports.abuse.settings import AbuseSettings
 from hoptrail_tracer.lookups.mailaddr import is_registrys, parse_mail_address
 from hoptrail_tracer.model import Contact, ContactAnswer
@@ -21,8 +23,16 @@ class Choice:
     detail: str | None = None
 
 
-def choose(answer: ContactAnswer, settings: AbuseSettings, own_domains: tuple[str, ...] = ()) -> Choice:
-    """The best contact that may be written to. A look-up that failed never is "no contact"."""
+def choose(
+    answer: ContactAnswer,
+    settings: AbuseSettings,
+    own_domains: tuple[str, ...] = (),
+    book: Iterable[Remembered] = (),
+) -> Choice:
+    """The best contact that may be written to. A look-up that failed never is "no contact".
+
+    `book` is what the store remembers of contacts: one that was stopped is passed over.
+    """
     if answer.state == "failed":
         return Choice("failed", detail=answer.detail or "the look-up failed")
     if answer.state == "refused":
@@ -36,6 +46,8 @@ def choose(answer: ContactAnswer, settings: AbuseSettings, own_domains: tuple[st
             barred.append(f"{address}: a registry's own")
         elif among(address, settings.do_not_mail):
             barred.append(f"{address}: on the do-not-mail list")
+        elif stopped := next((one for one in about(book, address) if one.stopped), None):
+            barred.append(f"{address}: {_STOPPED[stopped.stopped]} ({stopped.why})")
         elif any(same_owner(address.rpartition("@")[2], domain) for domain in own_domains):
             barred.append(f"{address}: our own domain")
         else:
@@ -45,14 +57,17 @@ def choose(answer: ContactAnswer, settings: AbuseSettings, own_domains: tuple[st
     return Choice("unknown", detail=answer.detail or "nobody publishes a contact")
 
 
+_STOPPED = {"bounced": "reports to it came back", "asked": "on the do-not-mail list", None: ""}
+
+
 def among(address: str, listed: tuple[str, ...]) -> bool:
     """Whether an address, its domain, or a domain above that is listed."""
     wanted = {entry.strip().lower().lstrip("@.") for entry in listed}
-    labels = address.lower().rpartition("@")[2].split(".")
-    return not wanted.isdisjoint({address.lower(), *(".".join(labels[place:]) for place in range(len(labels)))})
+    return not wanted.isdisjoint(covering(address))
 
 
-def form_for(address: str, settings: AbuseSettings) -> str:
-    """The form that a contact gets: "spamcop", "arf" or "xarf"."""
+def form_for(address: str, settings: AbuseSettings, book: Iterable[Remembered] = ()) -> str:
+    """The form that a contact gets: "spamcop", "arf" or "xarf". A person's word in `book` goes before the settings."""
+    remembered = next((one.form for one in about(book, address) if one.form), None)
     wishes = (("spamcop", settings.text_contacts), ("arf", settings.arf_contacts), ("xarf", settings.xarf_contacts))
-    return next((form for form, contacts in wishes if among(address, contacts)), settings.form)
+    return remembered or next((form for form, contacts in wishes if among(address, contacts)), settings.form)

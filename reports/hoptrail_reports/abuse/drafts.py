@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
-from hoptrail_reports.abuse import cases, ledger, reportable
+from hoptrail_reports.abuse import cases, contactbook, ledger, mutes, reportable
 from hoptrail_reports.abuse.cases import Case
+from hoptrail_reports.abuse.contactbook import Remembered
 from hoptrail_reports.abuse.contacts import Choice, among, choose, form_for
 from hoptrail_reports.abuse.evidence import Evidence, prepare
 from hoptrail_reports.abuse.forms import suitable
@@ -58,6 +59,7 @@ class _Night:
     site: SiteSettings
     contact: ContactFinder
     facts: FactFinder | None
+    book: Sequence[Remembered]
 
     @property
     def settings(self) -> AbuseSettings:
@@ -80,7 +82,8 @@ async def draft_day(
     failed, raised or was not asked for leaves a case waiting. Raises StoreError and SiteError.
     """
     now = now or datetime.now(UTC)
-    night = _Night(store, reportable.judge(site, settings, now), site, contact, facts)
+    court = reportable.judge(site, settings, now, mutes.mutes(store.db, now))
+    night = _Night(store, court, site, contact, facts, contactbook.remembered(store.db))
     records = Reader(store.db).messages(*day_span(day), spam_only=True, evidence=True)
     ledger.put_cases(store, cases.fold(day, records, night.court))
     _expire(night)
@@ -131,7 +134,7 @@ async def _draft(night: _Night, candidates: Sequence[Case]) -> int:
             if isinstance(outcome, Case):
                 settled.append(outcome)
                 continue
-            form = suitable(outcome, form_for(outcome.contact.address, night.settings))
+            form = suitable(outcome, form_for(outcome.contact.address, night.settings, night.book))
             if ledger.put_draft(night.store, case, outcome, form):
                 drafted += 1
                 counts[case.day][outcome.contact.address] = counts[case.day].get(outcome.contact.address, 0) + 1
@@ -149,7 +152,7 @@ async def _ask(night: _Night, case: Case) -> tuple[Choice, AddressFacts | None]:
     facts = known if isinstance(newer, BaseException) else newer
     if isinstance(answer, BaseException):
         return Choice("failed", detail=f"the look-up failed: {shown(repr(answer))}"), facts
-    return choose(answer, night.settings, night.site.domains), facts
+    return choose(answer, night.settings, night.site.domains, night.book), facts
 
 
 def _guarded_outcome(night: _Night, case: Case, choice: Choice, counts: dict[str, int]) -> Case | Report:

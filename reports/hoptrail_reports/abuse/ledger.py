@@ -18,7 +18,7 @@ from hoptrail_store.rows import milliseconds
 from hoptrail_store.store import Store
 from hoptrail_tracer.model import AddressFacts
 
-DraftState = Literal["draft", "approved", "dismissed"]
+DraftState = Literal["draft", "approved", "dismissed", "sending", "uncertain", "sent", "refused"]
 _FACTS: Final = TypeAdapter(AddressFacts)
 _REPORT: Final = TypeAdapter(Report)
 _DRAFTS: Final = "SELECT abuse_draft.*, campaign FROM abuse_draft JOIN abuse_case ON abuse_case.id = case_id"
@@ -27,7 +27,7 @@ _Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A report that waits for a person's word, or has it."""
+    """A report that waits for a person's word, or has it. `detail` says in words what sending it came to."""
 
     id: str
     case_id: str
@@ -39,6 +39,9 @@ class Draft:
     created_at: datetime
     decided_at: datetime | None
     report: Report
+    tried_at: datetime | None = None
+    sent_at: datetime | None = None
+    detail: str | None = None
 
 
 class UnknownDraftError(ReportError):
@@ -129,7 +132,7 @@ def put_draft(store: Store, case: Case, report: Report, form: str) -> bool:
     )
     with store.transaction():
         put = store.db.conn.execute(
-            "INSERT OR IGNORE INTO abuse_draft VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row
+            "INSERT OR IGNORE INTO abuse_draft VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL)", row
         )
         store.db.conn.execute("UPDATE abuse_case SET state = 'drafted', detail = NULL WHERE id = ?", (case.id,))
     return put.rowcount == 1
@@ -141,12 +144,14 @@ def counts(db: Database, day: date) -> dict[str, int]:
     return dict(found.fetchall())
 
 
-def drafts(db: Database, *, day: date | None = None, state: str | None = None) -> list[Draft]:
+def drafts(db: Database, *, day: date | None = None, states: tuple[DraftState, ...] = ()) -> list[Draft]:
     """The drafts of a day, or of all days, newest day first and those about most messages before others."""
+    marks = ", ".join("?" * len(states))
+    where = ["abuse_draft.day = ?"] * (day is not None) + [f"abuse_draft.state IN ({marks})"] * bool(states)
     rows = db.query(
-        f"{_DRAFTS} WHERE (:day IS NULL OR abuse_draft.day = :day) AND (:state IS NULL OR abuse_draft.state = :state)"
+        f"{_DRAFTS} {'WHERE ' + ' AND '.join(where) if where else ''}"
         " ORDER BY abuse_draft.day DESC, messages DESC, abuse_draft.id",
-        {"day": str(day) if day else None, "state": state},
+        [*([str(day)] if day else []), *states],
     )
     return [_draft(row) for row in rows]
 
@@ -171,22 +176,35 @@ def _draft(row: _Row) -> Draft:
         state=cast("DraftState", row["state"]),
         reason=row["reason"],
         created_at=moment(row["created_ms"]),
-        decided_at=moment(row["decided_ms"]) if row["decided_ms"] is not None else None,
+        decided_at=_moment(row["decided_ms"]),
         report=replace(report, evidence=replace(report.evidence, raw=raw)),
+        tried_at=_moment(row["tried_ms"]),
+        sent_at=_moment(row["sent_ms"]),
+        detail=row["detail"],
     )
 
 
-def decide(store: Store, draft_id: str, state: DraftState, *, reason: str | None, now: datetime) -> None:
-    """Keep a person's word about a draft. Nothing is sent by it."""
-    with store.transaction():
-        store.db.conn.execute(
-            "UPDATE abuse_draft SET state = ?, reason = ?, decided_ms = ? WHERE id = ?",
-            (state, reason, milliseconds(now), draft_id),
-        )
+def _moment(at_ms: int | None) -> datetime | None:
+    return None if at_ms is None else moment(at_ms)
+
+
+def put_report(store: Store, draft_id: str, report: Report, form: str) -> None:
+    """Replace what a draft says, inside the caller's transaction; a draft that was approved waits for a word again."""
+    bare = replace(report, evidence=replace(report.evidence, raw=b""))
+    store.db.conn.execute(
+        "UPDATE abuse_draft SET contact = ?, form = ?, report = ?, evidence = ?, state = 'draft' WHERE id = ?",
+        (
+            *(report.contact.address, form, _REPORT.dump_json(bare).decode()),
+            *(zlib.compress(report.evidence.raw), draft_id),
+        ),
+    )
 
 
 def forget(store: Store, before: date) -> None:
-    """Delete the cases and drafts of the days before one."""
+    """Delete the cases and drafts of the days before one, and what came back about them."""
     with store.transaction():
+        store.db.conn.execute(
+            "DELETE FROM abuse_answer WHERE draft IN (SELECT id FROM abuse_draft WHERE day < ?)", (str(before),)
+        )
         for table in ("abuse_draft", "abuse_case"):
             store.db.conn.execute(f"DELETE FROM {table} WHERE day < ?", (str(before),))  # noqa: S608 - our own names

@@ -12,6 +12,8 @@ from hoptrail_tracer.model import AddressFacts, Contact, ZoneResult
 
 REASONS_MAX_CHARS = 2_000
 """As much as SpamCop lets a person add; a desk reads no more."""
+NOTE_MAX_CHARS = 2_000
+"""The same for what a person adds."""
 _CODE = re.compile(r"^[a-z]+(?:-[a-z]+)+: ")
 _WRAP = TextWrapper(width=76, break_long_words=False, break_on_hyphens=False, subsequent_indent="  ")
 
@@ -37,6 +39,13 @@ class Report:
     envelope_from: str | None = None
     subject: str | None = None
     recipients: tuple[str, ...] = ()  # only for a contact that wants them whole
+    note: str | None = None  # a person's word to the desk
+
+
+def note(report: Report) -> list[str]:
+    """A person's word to the desk, in lines of text with an empty one after them; nothing where there is none."""
+    lines = [wrapped for line in (report.note or "").splitlines() for wrapped in _WRAP.wrap(shown(line, 998)) or [""]]
+    return [*lines, ""] if lines else []
 
 
 def statements(report: Report) -> list[str]:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Final
 
+from hoptrail_reports.abuse.mutes import Mute
 from hoptrail_reports.abuse.settings import AbuseSettings
 from hoptrail_store.records import MessageRecord
 from hoptrail_tracer.addresses import Scope, scope
@@ -56,13 +57,15 @@ class Judge:
 
     site: Site
     never: HostList
+    muted: HostList
     settings: AbuseSettings
     now: datetime
 
 
-def judge(site: SiteSettings, settings: AbuseSettings, now: datetime) -> Judge:
+def judge(site: SiteSettings, settings: AbuseSettings, now: datetime, mutes: Iterable[Mute] = ()) -> Judge:
     """A judge for one night. Raises SiteError where a declared network is none."""
-    return Judge(compile_site(site), host_list(settings.never_report), settings, now)
+    muted = host_list(mute.origin for mute in mutes)
+    return Judge(compile_site(site), host_list(settings.never_report), muted, settings, now)
 
 
 def objection(record: MessageRecord, court: Judge, facts: AddressFacts | None) -> Objection | None:
@@ -163,6 +166,7 @@ def _about_address(ip: str, names: Iterable[str], court: Judge) -> Iterator[Obje
         ("forwarder", court.site.forwarders, "a declared forwarder"),
         ("list-host", court.site.lists, "a declared mailing-list host"),
         ("muted", court.never, "muted in [abuse] never_report"),
+        ("muted", court.muted, "muted by a person: `hoptrail abuse mute` says why"),
     )
     for code, hosts, meaning in declared:
         if any(hosts.has(ip, name) for name in (None, *names)):

@@ -7,7 +7,7 @@ from email.utils import format_datetime
 from importlib.metadata import version
 
 from hoptrail_reports.abuse.mail import Content, transfer_encoding
-from hoptrail_reports.abuse.report import Report, statements
+from hoptrail_reports.abuse.report import Report, note, statements
 
 OFFENDING = "[ Offending message ]"
 EXPLAINED = "[ How the source was found ]"
@@ -23,6 +23,7 @@ def content(report: Report) -> Content:
         f"Email from {ip} / {format_datetime(report.received_at)}",
         f"Report id: {report.id}",
         "",
+        *note(report),
         EXPLAINED,
         *statements(report),
         "",

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from hoptrail_reports.abuse import drafts, ledger
+from hoptrail_reports.abuse import drafts, ledger, review
 from hoptrail_reports.abuse.drafts import DraftSummary, draft_day
 from hoptrail_reports.abuse.evidence import prepare
 from hoptrail_reports.abuse.forms import written
@@ -75,7 +75,7 @@ def test_second_run_for_the_same_day_makes_no_second_draft(store):
 def test_decision_of_a_person_outlives_the_next_run(store):
     night(store, spam())
     [draft] = ledger.drafts(store.db)
-    ledger.decide(store, draft.id, "dismissed", reason="our customer", now=LATER)
+    review.dismiss(store, draft.id, reason="our customer", now=LATER)
     night(store)
     [draft] = ledger.drafts(store.db)
     assert (draft.state, draft.reason, draft.decided_at) == ("dismissed", "our customer", LATER)

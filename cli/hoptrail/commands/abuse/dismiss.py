@@ -1,0 +1,22 @@
+"""`hoptrail abuse dismiss`: a person's no to drafts."""
+
+from datetime import UTC, datetime
+
+import click
+
+from hoptrail.config import Config
+from hoptrail.configured import configured
+from hoptrail_reports.abuse import review
+from hoptrail_store.store import Store
+
+
+@click.command(name="dismiss")
+@click.argument("draft_ids", metavar="ID...", nargs=-1, required=True)
+@click.option("--reason", help="Why, for whoever looks later.")
+@configured
+def command(config: Config, draft_ids: tuple[str, ...], *, reason: str | None) -> None:
+    """Dismiss the drafts whose ids begin with ID. Until it is sent, `approve` undoes that."""
+    with Store.open(config.store) as store:
+        for draft_id in draft_ids:
+            draft = review.dismiss(store, draft_id, reason=reason, now=datetime.now(UTC))
+            click.echo(f"{draft.id}: {draft.state}")
