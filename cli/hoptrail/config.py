@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Any, Literal, cast, get_args, get_origin
 
 from hoptrail.tomllines import TomlLines
-from hoptrail_milter.settings import MilterSettings, ScoreSettings
+from hoptrail_milter.settings import HarvestSettings, MilterSettings, ScoreSettings
 from hoptrail_reports.settings import AbuseSettings, ReportSettings
 from hoptrail_store.settings import StoreSettings
 from hoptrail_tracer.errors import SiteError
@@ -38,6 +38,7 @@ class Config:
     store: StoreSettings = field(default_factory=StoreSettings)
     milter: MilterSettings = field(default_factory=MilterSettings)
     score: ScoreSettings = field(default_factory=ScoreSettings)
+    harvest: HarvestSettings = field(default_factory=HarvestSettings)
     reports: ReportSettings = field(default_factory=ReportSettings)
     abuse: AbuseSettings = field(default_factory=AbuseSettings)
 

@@ -19,6 +19,7 @@ from hoptrail_milter.session import Macros, Outcome, Session
 NAME: Final = "hoptrail"
 BACKLOG: Final = 1_024  # connections that wait for accept: a burst of SMTP sessions; the kernel's somaxconn bounds it
 TEMPFAIL_REPLY: Final = ("451", "4.3.0", "The mail filter has a problem; please try again later")
+HARVEST_REPLY: Final = ("421", "4.7.0", "Too many unknown recipients from your network; try again later")
 REJECT_REPLY: Final = ("550", "5.7.1", "The message looks like spam and is refused")
 
 # Steps that never answer, and those we do without. What the MTA does not offer is answered the old way. Recipients
@@ -30,7 +31,7 @@ _STEPS: Final = (
 )  # fmt: skip
 # Only what is read: each macro is sent with each callback. Set here, because pymilter's own @symlist fails on Python 3.
 _MACROS: Final = (
-    (Milter.M_CONNECT, "j {client_resolve}"),
+    (Milter.M_CONNECT, "j {client_resolve} {daemon_port}"),
     (Milter.M_HELO, "{tls_version} {cipher}"),
     (Milter.M_ENVFROM, "i {auth_type} {auth_authen}"),
     (Milter.M_ENVRCPT, "{rcpt_mailer}"),
@@ -38,17 +39,23 @@ _MACROS: Final = (
 )
 
 
-def _guarded(bit: int = 0) -> Callable[[Callable[..., None]], Callable[..., int]]:
-    """Make a method a callback that raises nothing, and gives no answer if the MTA agreed to `bit`."""
+def _guarded(bit: int = 0) -> Callable[[Callable[..., int | None]], Callable[..., int]]:
+    """Make a method a callback that raises nothing, and gives no answer if the MTA agreed to `bit`.
 
-    def decorate(method: Callable[..., None]) -> Callable[..., int]:
+    The answer is the method's, "go on" where it has none.
+    """
+
+    def decorate(method: Callable[..., int | None]) -> Callable[..., int]:
         @wraps(method)
         def callback(self: "SmtpClient", *args: Any) -> int:  # noqa: ANN401 - whatever libmilter brings
+            answer = None
             try:
-                method(self, *args)
+                answer = method(self, *args)
             except Exception as error:  # noqa: BLE001 - the boundary
                 self.fault(method.__name__, error)
-            return Milter.NOREPLY if self._protocol & bit else Milter.CONTINUE  # type: ignore[no-any-return]
+            if self._protocol & bit:
+                return Milter.NOREPLY  # type: ignore[no-any-return]
+            return Milter.CONTINUE if answer is None else answer
 
         return callback
 
@@ -75,7 +82,9 @@ class SmtpClient(Milter.Base):  # type: ignore[misc]  # pymilter has no types
                 for stage, names in _MACROS:
                     self._ctx.setsymlist(stage, names)
             self._actions = opts[0] = actions & wanted
-            self._protocol = opts[1] = steps & (_STEPS if self._services.wants_body else _STEPS | Milter.P_NOBODY)
+            unwanted = 0 if self._services.wants_body else Milter.P_NOBODY
+            answered = Milter.P_NR_CONN if self._services.harvest else 0
+            self._protocol = opts[1] = steps & (_STEPS | unwanted) & ~answered
             opts[2:] = [0, 0]
         except Exception as error:  # noqa: BLE001 - the boundary
             self.fault("negotiate", error)
@@ -83,10 +92,17 @@ class SmtpClient(Milter.Base):  # type: ignore[misc]  # pymilter has no types
         return Milter.CONTINUE  # type: ignore[no-any-return]
 
     @_guarded(Milter.P_NR_CONN)
-    def connect(self, name: str, _family: int, address: Any) -> None:  # noqa: ANN401 - a tuple, a path or None
-        """Take the client's name and address; there is none for a unix socket."""
+    def connect(self, name: str, _family: int, address: Any) -> int | None:  # noqa: ANN401 - a tuple, a path or None
+        """Take the client's name and address; there is none for a unix socket. Refuse it if it harvests."""
         ip, port = address[:2] if isinstance(address, tuple) else (address, None)
         self._session.connect(name, ip, port)
+        if self._services.harvest is None:
+            return None
+        verdict = self._session.judge_client(self._macro("{client_resolve}"), self._macro("{daemon_port}"))
+        if verdict != "refuse":
+            return None
+        self.setreply(*HARVEST_REPLY)
+        return Milter.TEMPFAIL  # type: ignore[no-any-return]
 
     @_guarded(Milter.P_NR_HELO)
     def hello(self, name: str) -> None:
@@ -102,7 +118,10 @@ class SmtpClient(Milter.Base):  # type: ignore[misc]  # pymilter has no types
     @_guarded()
     def envrcpt(self, recipient: str, *_parameters: str) -> None:
         """Take a recipient, refused ones too."""
-        self._session.recipient(recipient, is_refused=self._macro("{rcpt_mailer}") == "error")
+        is_refused = self._macro("{rcpt_mailer}") == "error"
+        if is_refused and self._services.harvest and self._macro("{auth_authen}"):
+            self._session.note_user()
+        self._session.recipient(recipient, is_refused=is_refused)
 
     @_guarded(Milter.P_NR_HDR)
     def header_bytes(self, name: str, value: bytes) -> None:

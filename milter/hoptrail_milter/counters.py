@@ -33,10 +33,15 @@ COUNTERS: Final[Mapping[str, str]] = {
     "fields_removed": "header fields of ours that came from outside and were removed",
     "lookups_late": "messages whose look-ups were not all there in time",
     "faults": "faults of Hoptrail's own that were met while mail was answered",
+    "harvest_seen": "SMTP connections of client networks that harvest recipients",
+    "harvest_slowed": "SMTP connections made to wait because their network harvests",
+    "harvest_refused": "SMTP connections refused because their network harvests",
     "reloads": "times a worker process took up a new configuration",
 }
 GAUGES: Final[Mapping[str, str]] = {
     "sessions": "SMTP connections now open",
+    "waiting_store": "records and counts that wait to be written",
+    "waiting_score": "messages that wait for their turn at spamd",
     "breaker_open": "worker processes that now leave spamd alone",
 }
 # Seconds from the end of the message to the reply: from what a lean milter needs to what an MTA stops waiting at.

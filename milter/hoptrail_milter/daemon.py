@@ -14,19 +14,22 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from itertools import chain
 from multiprocessing.connection import Connection as Pipe
+from operator import itemgetter
 from pathlib import Path
 from types import FrameType
-from typing import Final, TextIO
+from typing import Any, Final, TextIO
 
 from hoptrail_milter import callbacks
-from hoptrail_milter.counters import Board
 from hoptrail_milter.endpoint import Endpoint, parse_endpoint
 from hoptrail_milter.errors import MilterError
+from hoptrail_milter.harvest import Harvest
 from hoptrail_milter.log import Log, open_log
 from hoptrail_milter.notify import notify, watchdog_interval_s
 from hoptrail_milter.settings import DaemonSettings
+from hoptrail_milter.shared import Shared
 from hoptrail_milter.status import StatusServer
 from hoptrail_milter.worker import Order, work
 
@@ -60,7 +63,7 @@ class Daemon:
         self._log = log
         self._began_s = time.time()
         self._restarts = 0
-        self._board = Board(_worker_count(settings))
+        self._shared = Shared(_worker_count(settings))
         self._children = [_Child() for _ in range(_worker_count(settings))]
         self._selector = selectors.DefaultSelector()
         self._pending = self._watch_signals()
@@ -123,7 +126,7 @@ class Daemon:
         if not self._settings.milter.status:
             return None
         try:
-            server = StatusServer(parse_endpoint(self._settings.milter.status), self._report, self._board.totals)
+            server = StatusServer(parse_endpoint(self._settings.milter.status), self._report, self._shared.board.totals)
         except OSError as error:
             self._log.alert("no-status", socket=self._settings.milter.status, error=str(error))
             return None
@@ -132,7 +135,28 @@ class Daemon:
 
     def _report(self) -> dict[str, object]:
         workers = [{"pid": child.pid, "since": child.began_s} for child in self._children]
-        return {"since": self._began_s, "pid": os.getpid(), "workers": workers, "workers_replaced": self._restarts}
+        return {
+            "since": self._began_s,
+            "pid": os.getpid(),
+            "workers": workers,
+            "workers_replaced": self._restarts,
+            "zones_paused": self._paused_zones(),
+            "harvesters": self._harvesters(),
+        }
+
+    def _paused_zones(self) -> list[dict[str, Any]]:
+        """Return the DNS lists that any worker leaves alone, each once with the latest end of its pause."""
+        paused: dict[tuple[str, int], dict[str, Any]] = {}
+        for zone in sorted(chain.from_iterable(self._shared.notes.read()), key=itemgetter("paused_until")):
+            paused[zone["zone"], zone["version"]] = zone
+        return list(paused.values())
+
+    def _harvesters(self) -> list[dict[str, Any]]:
+        settings = self._settings
+        if settings.harvest.action == "off":
+            return []
+        worst = Harvest(settings.harvest, settings.site, self._shared.clients).worst()
+        return [{"network": found.network} | asdict(found.recipients) for found in worst]
 
     def _obey(self) -> bool:
         """Follow the signals that came; False once it is time to end."""
@@ -205,7 +229,7 @@ class Daemon:
         for end in self._wakeup:
             end.close()
         try:
-            work(self._settings, self._board.worker(number), self._log, orders)
+            work(self._settings, self._shared.sit(number), self._log, orders)
         finally:
             os._exit(1)
 
@@ -249,10 +273,18 @@ def _take_socket(where: Endpoint) -> TextIO | None:
     if where.kind != "unix":
         return None
     path = Path(where.path)
+    if not path.parent.is_dir():
+        raise MilterError(
+            f"{path.parent} does not exist, where [milter] socket lies: make it, owned by the milter's account "
+            f"(`install -d -o hoptrail -m 0750 {path.parent}`); `hoptrail doctor` says more"
+        )
     try:
         lock = path.with_name(f"{path.name}.lock").open("w")
     except OSError as error:
-        raise MilterError(f"{where}: {error}; the directory must be there and writable") from error
+        raise MilterError(
+            f"{path.parent}, where [milter] socket lies, cannot be written by this account ({error.strerror}): "
+            "give it the directory; `hoptrail doctor` says how"
+        ) from error
     try:
         fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

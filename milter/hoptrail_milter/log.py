@@ -49,19 +49,29 @@ class Log:
     def fault(self, event: str, error: BaseException | str, **values: object) -> None:
         """Log a fault of our own: in full the first time, then once a minute with the number of times in between."""
         text = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
-        kind = f"{event} {text}"
+        since = self._repeated(f"{event} {text}")
+        if since is not None:
+            trace = None if isinstance(error, str) or since else error
+            self._logger.error(line(event, {"error": text, **values, "repeated": since or None}), exc_info=trace)
+
+    def seldom(self, event: str, about: str, **values: object) -> None:
+        """Log what an admin should see of `about`, once a minute with the number of times in between."""
+        since = self._repeated(f"{event} {about}")
+        if since is not None:
+            self._logger.warning(line(event, {**values, "repeated": since or None}))
+
+    def _repeated(self, kind: str) -> int | None:
+        """Return how often something happened since it was logged, None where it is too early to log it again."""
         with self._lock:
             now = self._clock()
             logged_at, since = self._seen.get(kind, (-REPEAT_S, 0))
             if now - logged_at < REPEAT_S:
                 self._seen[kind] = (logged_at, since + 1)
-                return
+                return None
             if len(self._seen) >= KINDS_MAX:
                 self._seen.clear()
             self._seen[kind] = (now, 0)
-        repeated = {"repeated": since} if since else {}
-        trace = None if isinstance(error, str) or since else error
-        self._logger.error(line(event, {"error": text, **values, **repeated}), exc_info=trace)
+        return since
 
 
 def open_log(settings: MilterSettings) -> Log:

@@ -46,6 +46,11 @@ class Scorer:
         """Whether spamd is being left alone."""
         return self._breaker.is_open
 
+    @property
+    def waiting(self) -> int:
+        """How many messages wait for their turn at spamd."""
+        return self._waiting
+
     def skip_reason(self, *, ip: str | None, authenticated: bool, size_bytes: int) -> str | None:
         """Return why a message is not to be scored, as a code, or None."""
         if authenticated:

@@ -9,7 +9,9 @@ from threading import Event, Lock
 from typing import Final
 
 from hoptrail_milter import stamp
+from hoptrail_milter.clients import Clients
 from hoptrail_milter.counters import Counters
+from hoptrail_milter.harvest import Harvest, Verdict
 from hoptrail_milter.log import Log
 from hoptrail_milter.message import Message
 from hoptrail_milter.network import NetworkLoop
@@ -21,6 +23,7 @@ from hoptrail_store.ids import Ids
 from hoptrail_store.records import MessageRecord, Score
 from hoptrail_store.writer import Writer
 from hoptrail_tracer.lookups import Lookups
+from hoptrail_tracer.lookups.dnsbl import ZoneState
 from hoptrail_tracer.model import AddressFacts
 
 # What a wait on another thread is given beyond that thread's own time limit, so that its own answer comes first.
@@ -30,8 +33,11 @@ MARGIN_S: Final = 1.0
 class Services:
     """Built after the fork, and again for each new configuration; closed when the last of its sessions has ended."""
 
-    def __init__(self, settings: DaemonSettings, counters: Counters, log: Log) -> None:
-        """Open everything that `settings` ask for; raises OSError, StoreError or ValueError where that fails."""
+    def __init__(self, settings: DaemonSettings, counters: Counters, log: Log, clients: Clients | None = None) -> None:
+        """Open everything that `settings` ask for; raises OSError, StoreError or ValueError where that fails.
+
+        `clients` is what the workers share about client networks.
+        """
         self.settings = settings
         self.counters = counters
         self.log = log
@@ -46,6 +52,9 @@ class Services:
         names = stamp.own_names(scoring=self.scorer is not None)
         self.own_names = {name.lower(): name for name in names}
         self.refusals = Refusals(self.host)
+        self.harvest = None
+        if settings.harvest.action != "off" and clients is not None:
+            self.harvest = Harvest(settings.harvest, settings.site, clients)
         self.relays = RelayMemory(settings.store.path)
         self._writer = Writer(settings.store)
         self._cache = StoreCache(settings.store, self._writer, size=settings.lookups.cache_entries)
@@ -73,6 +82,36 @@ class Services:
     def is_idle(self) -> bool:
         """Whether no session uses this."""
         return self._sessions == 0
+
+    @property
+    def paused_zones(self) -> tuple[ZoneState, ...]:
+        """The DNS lists that are left alone now."""
+        return self._lookups.paused_zones
+
+    @property
+    def waiting(self) -> int:
+        """How many records and counts wait to be written."""
+        return self._writer.waiting
+
+    def judge_client(self, ip: str | None, name: str | None, port: str | None) -> Verdict:
+        """Return what becomes of a client that connects to the MTA's `port`; one to be slowed has waited by then."""
+        harvester = self.harvest and self.harvest.harvester(ip, name, port)
+        if not self.harvest or not harvester:
+            return "pass"
+        self.counters.add("harvest_seen")
+        verdict: Verdict = "pass" if self.settings.milter.observe_only else self.harvest.act()
+        if verdict != "pass":
+            self.counters.add("harvest_refused" if verdict == "refuse" else "harvest_slowed")
+        self.log.seldom(
+            "harvester",
+            harvester.network,
+            client=ip,
+            network=harvester.network,
+            refused=harvester.recipients.refused,
+            accepted=harvester.recipients.accepted,
+            verdict=verdict,
+        )
+        return verdict
 
     def new_id(self) -> str:
         """Return the next record's id."""

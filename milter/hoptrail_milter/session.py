@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 
 from hoptrail_milter import stamp
+from hoptrail_milter.harvest import Verdict
 from hoptrail_milter.message import Message
 from hoptrail_milter.relay_line import envelope_lines
 from hoptrail_milter.services import Services
@@ -63,6 +64,7 @@ class Session:
         self._message: Message | None = None
         self._accepted = 0
         self._refused = 0
+        self._has_user = False
 
     def connect(self, name: str, ip: str | None, port: int | None) -> None:
         """Note who connected; `name` is what the MTA calls the client, an address in brackets or `unknown` for none."""
@@ -70,6 +72,14 @@ class Session:
         self._port = port
         self._name = None if name == "unknown" or name.startswith("[") else clean(name)
         self._services.counters.add("connections")
+
+    def judge_client(self, resolve: str | None, port: str | None) -> Verdict:
+        """Return what becomes of the client; `resolve` is Sendmail's judgement of its name, `port` the MTA's own."""
+        return self._services.judge_client(self._ip, self._name if _is_named(resolve) else None, port)
+
+    def note_user(self) -> None:
+        """Note that the client authenticated."""
+        self._has_user = True
 
     def helo(self, name: str) -> None:
         """Note what the client calls itself."""
@@ -156,6 +166,10 @@ class Session:
         if self._refused:
             counters.add("recipients_refused", self._refused)
         self._services.refusals.count(self._ip, datetime.now(UTC), accepted=self._accepted, refused=self._refused)
+        if self._services.harvest and self._accepted + self._refused:
+            self._services.harvest.count(
+                self._ip, self._name, accepted=self._accepted, refused=self._refused, has_user=self._has_user
+            )
 
     def _record(self, message: Message, macros: Macros) -> MessageRecord:
         services = self._services
@@ -196,11 +210,10 @@ class Session:
     def _connection(self, message: Message, macros: Macros, now: datetime) -> Connection:
         auth = f"{macros.auth_type or 'AUTH'} {macros.auth_user}" if macros.auth_user else None
         tls = " ".join(filter(None, (macros.tls_version, macros.tls_cipher))) or None
-        is_named = macros.client_resolve in {None, "", "OK"}
         return Connection(
             ip=self._ip,
             helo=self._helo,
-            rdns=self._name if is_named else None,
+            rdns=self._name if _is_named(macros.client_resolve) else None,
             port=self._port,
             by=clean(macros.host) or self._services.host,
             auth=clean(auth),
@@ -242,6 +255,11 @@ def clean(text: str | None) -> str | None:
     if text is None:
         return None
     return storable(text[:TEXT_MAX])
+
+
+def _is_named(resolve: str | None) -> bool:
+    """Whether the client's name can be believed, by Sendmail's {client_resolve}; Postfix confirms it by itself."""
+    return resolve in {None, "", "OK"}
 
 
 def _address(text: str) -> str:

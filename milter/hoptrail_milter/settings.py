@@ -8,9 +8,11 @@ from typing import Literal
 
 from hoptrail_milter.endpoint import check_asked, check_listening
 from hoptrail_store.settings import StoreSettings
+from hoptrail_tracer.errors import SiteError
 from hoptrail_tracer.lookups.settings import LookupSettings
 from hoptrail_tracer.options import option
 from hoptrail_tracer.settings import SiteSettings
+from hoptrail_tracer.sitematch import host_list
 
 _MODE_MAX = 0o777
 
@@ -41,6 +43,19 @@ def _check_group(text: str) -> None:
 def _check_networks(networks: Sequence[str]) -> None:
     for network in networks:
         ipaddress.ip_network(network)  # its ValueError says what is wrong with which network
+
+
+def _check_hosts(hosts: Sequence[str]) -> None:
+    try:
+        host_list(hosts)
+    except SiteError as error:
+        raise ValueError(str(error)) from error
+
+
+def _check_ports(ports: Sequence[str]) -> None:
+    for port in ports:
+        if not port.isdecimal() or not 0 < int(port) < 1 << 16:
+            raise ValueError(f'{port!r} is no port: write its number, as in "587"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +106,56 @@ class MilterSettings:
         "Seconds that open sessions have for their end when the daemon is stopped.",
         at_least=0,
         at_most=600,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class HarvestSettings:
+    """[harvest]: clients that try out which recipients exist. What is counted is what the MTA refuses."""
+
+    action: Literal["off", "slow", "refuse"] = option(
+        "off",
+        "What is done when such a client connects: nothing ('off'), it waits `delay_s` for the greeting ('slow'), or "
+        "it is refused with 421 ('refuse'). With `observe_only` it is only counted and logged.",
+    )
+    refusals: int = option(
+        50,
+        "A client network harvests when at least this many recipients were refused to it within the window ...",
+        at_least=5,
+        at_most=1_000_000,
+    )
+    share: float = option(0.8, "... and they are at least this share of all it named ...", at_least=0.5, at_most=1)
+    spare_accepted: int = option(
+        20,
+        "... and fewer than this many were accepted: a network that also delivers mail is left alone.",
+        at_least=1,
+        at_most=1_000_000,
+    )
+    window_s: float = option(3_600, "How far back recipients count.", at_least=60, at_most=86_400)
+    ipv4_bits: int = option(
+        24,
+        "How large a client network is: so many bits of an IPv4 address, where 32 judges each alone. Of IPv6 it is 64.",
+        at_least=16,
+        at_most=32,
+    )
+    delay_s: float = option(
+        5,
+        "How long a slowed client waits. It must be less than the MTA waits for a milter's answer (10 s in our lines "
+        "for Postfix and Sendmail).",
+        at_least=0.1,
+        at_most=9,
+    )
+    never: tuple[str, ...] = option(
+        (),
+        "Networks and host names never acted upon, besides loopback, all hosts that [site] declares, submission, and "
+        "networks from which a user authenticated within the window. '!' before one excludes it.",
+        example='["198.51.100.0/24", "*.partner.example"]',
+        check=_check_hosts,
+    )
+    never_ports: tuple[str, ...] = option(
+        ("465", "587"),
+        "Ports of the MTA whose clients are never acted upon: those for submission.",
+        check=_check_ports,
     )
 
 
@@ -168,3 +233,4 @@ class DaemonSettings:
     store: StoreSettings = field(default_factory=StoreSettings)
     milter: MilterSettings = field(default_factory=MilterSettings)
     score: ScoreSettings = field(default_factory=ScoreSettings)
+    harvest: HarvestSettings = field(default_factory=HarvestSettings)

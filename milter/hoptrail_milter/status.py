@@ -3,7 +3,7 @@
 import http.client
 import json
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ _UNIX_MODE = 0o660
 class StatusServer:
     """The listening socket, to be watched by the daemon's own loop."""
 
-    def __init__(self, where: Endpoint, report: Callable[[], dict[str, object]], totals: Callable[[], Totals]) -> None:
+    def __init__(self, where: Endpoint, report: Callable[[], dict[str, Any]], totals: Callable[[], Totals]) -> None:
         """Listen; raises OSError if that fails."""
         self._where = where
         self._report = report
@@ -57,7 +57,7 @@ class StatusServer:
 
     def _response(self, path: bytes) -> bytes:
         if path == b"/metrics":
-            kind, text = "text/plain; version=0.0.4", prometheus(self._totals())
+            kind, text = "text/plain; version=0.0.4", prometheus(self._totals(), self._report()["zones_paused"])
         else:
             kind, text = "application/json", json.dumps(self._report() | document(self._totals()))
         body = text.encode()
@@ -73,7 +73,7 @@ def document(totals: Totals) -> dict[str, object]:
     return {"counters": dict(totals.values), "latency": latency, "latency_sum_s": totals.latency_sum_s}
 
 
-def prometheus(totals: Totals) -> str:
+def prometheus(totals: Totals, zones_paused: Sequence[Mapping[str, Any]] = ()) -> str:
     """Return the counters in Prometheus's text format."""
     lines = []
     for names, kind, suffix in ((COUNTERS, "counter", "_total"), (GAUGES, "gauge", "")):
@@ -87,6 +87,9 @@ def prometheus(totals: Totals) -> str:
         below += count
         lines.append(f'{metric}_bucket{{le="{bound}"}} {below}')
     lines += [f"{metric}_sum {totals.latency_sum_s}", f"{metric}_count {below}"]
+    metric = "hoptrail_zone_paused"
+    lines += [f"# HELP {metric} a DNS list that is left alone for one IP version", f"# TYPE {metric} gauge"]
+    lines += [f'{metric}{{zone="{zone["zone"]}",version="{zone["version"]}"}} 1' for zone in zones_paused]
     return "\n".join(lines) + "\n"
 
 

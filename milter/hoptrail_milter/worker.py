@@ -3,15 +3,16 @@
 import os
 import signal
 import time
+from dataclasses import asdict
 from multiprocessing.connection import Connection as Pipe
 from threading import Lock, Thread
 from typing import Final, Literal
 
 from hoptrail_milter import callbacks
-from hoptrail_milter.counters import Counters
 from hoptrail_milter.log import Log, open_log
 from hoptrail_milter.services import Services
 from hoptrail_milter.settings import DaemonSettings
+from hoptrail_milter.shared import Seat
 
 FLUSH_S: Final = 30.0  # how long refusals may wait in memory: what kill -9 can lose of them
 TICK_S: Final = 1.0
@@ -23,13 +24,14 @@ Order = DaemonSettings | Literal["stop"]
 class Worker:
     """Which configuration is in force, and which are on their way out."""
 
-    def __init__(self, settings: DaemonSettings, counters: Counters, log: Log, orders: Pipe) -> None:
+    def __init__(self, settings: DaemonSettings, seat: Seat, log: Log, orders: Pipe) -> None:
         """Open the services; raises what Services raises."""
-        self._counters = counters
+        self._seat = seat
+        self._counters = seat.counters
         self._log = log
         self._orders = orders
         self._lock = Lock()
-        self._services = Services(settings, counters, log)
+        self._services = Services(settings, seat.counters, log, seat.clients)
         self._retired: list[Services] = []
 
     def open_session(self) -> Services:
@@ -50,7 +52,7 @@ class Worker:
                 self._stop()
             elif order is not None:
                 self._change(order)
-            self._counters.set("breaker_open", int(self._services.scorer is not None and self._services.scorer.is_open))
+            self._show()
             self._services.relays.renew()
             self._close_retired()
             if time.monotonic() - flushed_at >= FLUSH_S:
@@ -61,7 +63,7 @@ class Worker:
         """Put a new configuration in force for sessions to come; those that run keep theirs."""
         self._log = open_log(settings.milter)
         try:
-            services = Services(settings, self._counters, self._log)
+            services = Services(settings, self._counters, self._log, self._seat.clients)
         except (OSError, ValueError) as error:
             self._log.alert("reload-failed", error=str(error), kept="the configuration before")
             return
@@ -69,6 +71,14 @@ class Worker:
             self._retired.append(self._services)
             self._services = services
         self._counters.add("reloads")
+
+    def _show(self) -> None:
+        """Say how things stand to whoever asks the parent."""
+        scorer = self._services.scorer
+        self._counters.set("breaker_open", int(scorer is not None and scorer.is_open))
+        self._counters.set("waiting_score", scorer.waiting if scorer else 0)
+        self._counters.set("waiting_store", self._services.waiting)
+        self._seat.note.write([asdict(zone) for zone in self._services.paused_zones])
 
     def _close_retired(self) -> None:
         for services in [services for services in self._retired if services.is_idle]:
@@ -88,13 +98,13 @@ class Worker:
         os._exit(0)
 
 
-def work(settings: DaemonSettings, counters: Counters, log: Log, orders: Pipe) -> None:
+def work(settings: DaemonSettings, seat: Seat, log: Log, orders: Pipe) -> None:
     """Be a worker; never returns. Exit code 1 says that the services could not be opened."""
     # Ctrl-C and systemd signal the whole group, but stopping is the parent's order; libmilter would stop at once.
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     try:
-        worker = Worker(settings, counters, log, orders)
+        worker = Worker(settings, seat, log, orders)
     except (OSError, ValueError) as error:
         log.alert("worker-failed", error=str(error))
         os._exit(1)

@@ -75,6 +75,11 @@ class Writer:
         """Return a future like `submit`'s for answers of look-ups."""
         return self._enqueue(_Job(self._deadline(), answers=answers))
 
+    @property
+    def waiting(self) -> int:
+        """How many records and counts wait for their transaction."""
+        return self._jobs.qsize()
+
     def close(self, wait_s: float = 10.0) -> None:
         """Store what waits, then end the thread; return after `wait_s` at the latest."""
         if not self._closed:

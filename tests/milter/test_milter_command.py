@@ -49,5 +49,6 @@ def test_daemon_that_cannot_listen_says_why():
             [HOPTRAIL, "milter", "--config", path], capture_output=True, text=True, check=False, timeout=30
         )
     assert ended.returncode == 1
-    assert "nowhere/milter.sock" in ended.stderr
+    assert f"{folder}/nowhere does not exist" in ended.stderr
+    assert f"install -d -o hoptrail -m 0750 {folder}/nowhere" in ended.stderr
     assert "Traceback" not in ended.stderr

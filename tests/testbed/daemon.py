@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hoptrail_milter.endpoint import parse_endpoint
-from hoptrail_milter.settings import DaemonSettings, MilterSettings, ScoreSettings
+from hoptrail_milter.settings import DaemonSettings, HarvestSettings, MilterSettings, ScoreSettings
 from hoptrail_milter.status import fetch
 from hoptrail_store.settings import StoreSettings
 from hoptrail_tracer.settings import SiteSettings
@@ -96,6 +96,7 @@ def settings_in(folder: Path, **sections: object) -> DaemonSettings:
             log_level="debug",
         ),
         score=ScoreSettings(),
+        harvest=HarvestSettings(),
     )
     changed = {name: replace(getattr(base, name), **changes) for name, changes in sections.items()}
     return replace(base, **changed)

@@ -25,6 +25,6 @@ def command(config_path: Path | None) -> None:
 
     def read() -> DaemonSettings:
         config = load_config(find_config(config_path))
-        return DaemonSettings(config.site, config.lookups, config.store, config.milter, config.score)
+        return DaemonSettings(config.site, config.lookups, config.store, config.milter, config.score, config.harvest)
 
     run(read(), read)

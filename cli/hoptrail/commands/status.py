@@ -9,9 +9,11 @@ import click
 
 from hoptrail.config import Config
 from hoptrail.configured import configured
+from hoptrail_milter.counters import GAUGES
 from hoptrail_milter.endpoint import parse_endpoint
 from hoptrail_milter.status import fetch
 from hoptrail_store.reader import StoreSummary, open_readonly
+from hoptrail_tracer.printable import printable
 
 Rows = Iterator[tuple[str, str]]
 
@@ -63,8 +65,22 @@ def _milter_rows(live: dict[str, Any]) -> Rows:
     yield "since", f"{datetime.fromtimestamp(live['since'], UTC):%Y-%m-%d %H:%M} UTC, process {live['pid']}"
     if live["workers_replaced"]:
         yield "workers replaced", f"{live['workers_replaced']:,}"
-    for name, count in live["counters"].items():
-        if count:
+    counters = live["counters"]
+    workers = len(live["workers"])
+    yield "sessions", f"{counters['sessions']:,} in {workers} workers"
+    yield "waiting", f"{counters['waiting_store']:,} for the store, {counters['waiting_score']:,} for spamd"
+    if counters["breaker_open"]:
+        yield "spamd", f"left alone by {counters['breaker_open']} of {workers} workers"
+    for zone in live["zones_paused"]:
+        until = datetime.fromtimestamp(zone["paused_until"], UTC)
+        yield (
+            "list paused",
+            f"{zone['zone']} (IPv{zone['version']}) until {until:%H:%M} UTC: {printable(zone['reason'])}",
+        )
+    for found in live["harvesters"]:
+        yield "harvests", f"{found['network']}: {found['refused']:,} refused, {found['accepted']:,} accepted"
+    for name, count in counters.items():
+        if count and name not in GAUGES:
             yield name.replace("_", " "), f"{count:,}"
     messages = sum(bucket["messages"] for bucket in live["latency"])
     if messages:

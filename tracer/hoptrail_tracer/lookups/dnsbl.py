@@ -80,6 +80,11 @@ class Blocklists:
         due = [self._tested(zone, version) for zone in self.zones for version in versions if _covers(zone, version)]
         return tuple(await asyncio.gather(*due))
 
+    @property
+    def paused(self) -> tuple[ZoneState, ...]:
+        """The lists that are left alone now, as far as that is known without asking. May be read on any thread."""
+        return tuple(state for state in list(self._states.values()) if state.reason)
+
     async def aclose(self) -> None:
         """Give up the tests that run."""
         tasks = list(self._tests.values())

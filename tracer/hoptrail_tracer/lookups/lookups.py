@@ -125,6 +125,11 @@ class Lookups:
         """Return the state of every DNS list, after testing those whose test is due."""
         return await self._blocklists.check()
 
+    @property
+    def paused_zones(self) -> tuple[ZoneState, ...]:
+        """The DNS lists that are left alone now, and why. May be read on any thread."""
+        return self._blocklists.paused
+
     async def watch_zones(self) -> None:
         """Test every DNS list again and again, so that no message waits for it. Runs until cancelled."""
         while True:

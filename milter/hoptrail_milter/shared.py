@@ -1,0 +1,33 @@
+"""All that the worker processes share in memory. The parent makes it before it forks; each worker has a seat."""
+
+from dataclasses import dataclass
+
+from hoptrail_milter.clients import Clients
+from hoptrail_milter.counters import Board, Counters
+from hoptrail_milter.notes import Note, Notes
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """What one worker writes."""
+
+    counters: Counters
+    note: Note
+    clients: Clients
+
+
+class Shared:
+    """The memory of all workers."""
+
+    def __init__(self, workers: int) -> None:
+        """Map it."""
+        self.board = Board(workers)
+        self.notes = Notes(workers)
+        self.clients = Clients(workers)
+
+    def sit(self, number: int) -> Seat:
+        """Return the place of worker `number`, to be called in its own process."""
+        self.clients.become(number)
+        note = self.notes.worker(number)
+        note.write(None)
+        return Seat(self.board.worker(number), note, self.clients)
