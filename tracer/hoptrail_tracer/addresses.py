@@ -77,6 +77,8 @@ def scope(text: str | None) -> Scope | None:
 
 def near(one: str | None, other: str | None, *, v4_bits: int, v6_bits: int) -> bool:
     """Whether two addresses agree in so many leading bits."""
+    if one is None or other is None:
+        return False
     first, second = address(one), address(other)
     if first is None or second is None or first.version != second.version:
         return False

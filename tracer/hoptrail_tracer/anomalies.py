@@ -6,8 +6,7 @@ it brought along. Honest mail has many small faults, so a weight says how seldom
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
-from itertools import pairwise
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from hoptrail_tracer import fingerprint
@@ -44,27 +43,28 @@ WEIGHTS = {
 }
 """Every code with its weight: 0 would say nothing, 1 would be proof."""
 
-SKEW = timedelta(minutes=5)
+DAY_S = 24 * 3600
+
+SKEW_S = 5 * 60
 """Clocks without NTP drift by seconds a day; past five minutes somebody would have noticed."""
 
-ZONE_ERROR = timedelta(hours=15)
+ZONE_ERROR_S = 15 * 3600
 """The widest mistake that a wrong zone or a clock set to local time makes: UTC-12 to UTC+14, rounded."""
 
-FUTURE = timedelta(days=2)
-FIRST_YEAR = 1982
+FUTURE_S = 2 * DAY_S
+FIRST_DATE_S = 378_691_200  # 1982-01-01
 """Received fields began with RFC 822."""
 
-LONG_IN_QUEUE = timedelta(days=30)
+LONG_IN_QUEUE_S = 30 * DAY_S
 """MTAs give up after 5 days; lists and people hold mail for weeks."""
 
-ID_TIME = timedelta(days=1, hours=2)
+ID_TIME_S = 26 * 3600
 """An id is made when the message begins to arrive, by the clock that dates the line; a day covers every wrong zone."""
 
 LONG_CHAIN = 50
 """Postfix's hopcount_limit; no MTA passes on more by default."""
 
-_NEAR_BITS = {"v4_bits": 24, "v6_bits": 48}
-_NUMERIC_HELO_BITS = {"v4_bits": 16, "v6_bits": 32}
+_NEAR_V4_BITS, _NEAR_V6_BITS = 24, 48
 
 
 class Finding(NamedTuple):
@@ -82,60 +82,83 @@ class Finding(NamedTuple):
 
 
 def find(
-    hops: Sequence[Received], site: Site, *, believed: int, lines_left_out: int, now: datetime | None
+    hops: Sequence[Received],
+    dates_s: Sequence[float | None],
+    site: Site,
+    *,
+    believed: int,
+    lines_left_out: int,
+    now_s: float | None,
 ) -> list[Finding]:
-    """All that is wrong with a chain, from its lines alone. `believed` hops from the top were written by our own."""
+    """All that is wrong with a chain, from its lines alone. `believed` hops from the top were written by our own.
+
+    `dates_s` and `now_s` in seconds since 1970.
+    """
     found: list[Finding] = []
-    readable = [(index, hop) for index, hop in enumerate(hops) if hop.status == "parsed"]
-    for index, hop in readable:
-        found += _at_line(index, hop)
-        if hop.helo != hop.rdns:  # whoever calls itself by its own name says nothing of interest
-            found += _at_client(index, hop, site, believed=believed)
-    for (newer_index, newer), (index, older) in pairwise(readable):
-        if newer.kind is not Kind.FETCH and not _continues(newer, older):
-            found += _between(newer_index, newer, index, older)
-    found += _dates(hops, believed, now)
+    readable: list[tuple[int, Received]] = []
+    newer_index, newer = -1, None
+    for index, hop in enumerate(hops):
+        if hop.status != "parsed":
+            continue
+        readable.append((index, hop))
+        _at_line(found, index, hop, dates_s[index])
+        if hop.helo is not None and hop.helo != hop.rdns:  # its own name says nothing of interest
+            _at_client(found, index, hop, site, believed=believed)
+        if newer is not None and newer.kind is not Kind.FETCH and not _continues(newer, hop):
+            found += _between(newer_index, newer, index, hop)
+        newer_index, newer = index, hop
+    _dates(found, dates_s, hops, believed, now_s)
     found += _duplicates(readable)
     found += _loops(readable)
     found += _whole(hops, readable, lines_left_out)
     return found
 
 
-def _at_line(index: int, hop: Received) -> list[Finding]:
+def _at_line(found: list[Finding], index: int, hop: Received, date_s: float | None) -> None:
     """What one line shows about whoever wrote it."""
-    found = []
     if scope(hop.ip) is Scope.RESERVED:
         found.append(Finding("impossible-address", f"no host can have the address {hop.ip}", index, index))
-    fits, made = fingerprint.read_id(hop)
+    software, protocol = hop.software, hop.protocol
+    fits, made_s = fingerprint.read_id(hop)
     if fits is False:
         found.append(Finding("id-shape", f"{hop.software} does not make queue ids like {hop.id}", index, index))
-    if fingerprint.protocol_fits(hop) is False:
-        found.append(Finding("line-shape", f"{hop.software} does not write 'with {hop.protocol}'", index, index))
-    if made is not None and hop.date is not None and abs(made - hop.date) > ID_TIME:
+    if software is not None and protocol is not None and fingerprint.protocol_fits(software, protocol) is False:
+        found.append(Finding("line-shape", f"{software} does not write 'with {protocol}'", index, index))
+    if made_s is not None and date_s is not None and abs(made_s - date_s) > ID_TIME_S:
+        made = datetime.fromtimestamp(made_s, UTC)
         text = f"the queue id {hop.id} was made on {made:%Y-%m-%d}, yet the line is dated {hop.date:%Y-%m-%d}"
         found.append(Finding("id-time", text, index, index))
-    return found
 
 
-def _at_client(index: int, hop: Received, site: Site, *, believed: int) -> Iterator[Finding]:
+def _at_client(found: list[Finding], index: int, hop: Received, site: Site, *, believed: int) -> None:
     """What a line shows about its client, and so about the lines that the client brought along."""
-    if hop.helo is None or scope(hop.ip) is not Scope.GLOBAL or hop.ip == hop.by_ip:
+    helo, brought = hop.helo, index + 1
+    if helo is None:
         return
-    brought = index + 1
-    literal = address(hop.helo.strip("[]").removeprefix("IPv6:")) if hop.helo[-1:] in _DIGIT_OR_BRACKET else None
-    if literal is not None:
-        if hop.by_ip is not None and literal == address(hop.by_ip):
-            yield Finding("helo-own", f"{hop.ip} called itself by the receiver's address {hop.helo}", index, brought)
-        elif literal.scope is Scope.GLOBAL and not near(hop.ip, hop.helo.strip("[]"), **_NUMERIC_HELO_BITS):
-            yield Finding(
-                "numeric-helo", f"{hop.ip} called itself {hop.helo}, far from its own address", index, brought
-            )
+    literal = address(helo.strip("[]").removeprefix("IPv6:")) if helo[-1:] in _DIGIT_OR_BRACKET else None
+    if literal is None:
+        name = canonical(helo)
+        at_our_border = index == believed - 1
+        is_receiver = name == canonical(hop.by or "") or (at_our_border and site.is_own_name(name))
+        if not is_receiver or not is_qualified(helo) or same_owner(helo, hop.rdns) or _is_at_home(hop):
+            return
+        text = f"{hop.ip} called itself by the receiver's name {helo}"
+        found.append(Finding("helo-own", text, index, brought))
+    elif scope(hop.ip) is not Scope.GLOBAL or hop.ip == hop.by_ip:
         return
-    if near(hop.ip, hop.by_ip, **_NEAR_BITS) or not is_qualified(hop.helo) or same_owner(hop.helo, hop.rdns):
-        return
-    at_our_border = index == believed - 1
-    if canonical(hop.helo) == canonical(hop.by or "") or (at_our_border and site.is_own_name(hop.helo)):
-        yield Finding("helo-own", f"{hop.ip} called itself by the receiver's name {hop.helo}", index, brought)
+    elif hop.by_ip is not None and literal == address(hop.by_ip):
+        text = f"{hop.ip} called itself by the receiver's address {helo}"
+        found.append(Finding("helo-own", text, index, brought))
+    elif literal.scope is Scope.GLOBAL and not near(hop.ip, helo.strip("[]"), v4_bits=16, v6_bits=32):
+        text = f"{hop.ip} called itself {helo}, far from its own address"
+        found.append(Finding("numeric-helo", text, index, brought))
+
+
+def _is_at_home(hop: Received) -> bool:
+    """Whether a client has no address in the world, or stands beside the host that wrote the line."""
+    if scope(hop.ip) is not Scope.GLOBAL:
+        return True
+    return hop.ip == hop.by_ip or near(hop.ip, hop.by_ip, v4_bits=_NEAR_V4_BITS, v6_bits=_NEAR_V6_BITS)
 
 
 def _between(newer_index: int, newer: Received, index: int, older: Received) -> Iterator[Finding]:
@@ -154,7 +177,7 @@ def _between(newer_index: int, newer: Received, index: int, older: Received) -> 
     named = newer.rdns or newer.helo or newer.ip
     text = f"the line says it was written by {older.by}, but {named} [{newer.ip}] delivered it to {newer.by}"
     own = older.by_ip or (older.by if address(older.by) is not None else None)
-    if scope(own) is Scope.GLOBAL and not near(own, newer.ip, **_NEAR_BITS):
+    if scope(own) is Scope.GLOBAL and not near(own, newer.ip, v4_bits=_NEAR_V4_BITS, v6_bits=_NEAR_V6_BITS):
         yield Finding("chain-break", text, index, index)
     elif newer_index == index - 1:
         yield Finding("by-mismatch", text, index, index)
@@ -162,38 +185,49 @@ def _between(newer_index: int, newer: Received, index: int, older: Received) -> 
 
 def _continues(newer: Received, older: Received) -> bool:
     """Whether the writer of the older line can be the client of the newer one."""
-    by = older.by
-    if by is None or by == newer.rdns or (older.by_ip is not None and older.by_ip == newer.ip):
+    by, rdns, helo = older.by, newer.rdns, newer.helo
+    if by is None or by == rdns or (older.by_ip is not None and older.by_ip == newer.ip):
+        return True
+    if same_owner(by, rdns) or same_owner(by, helo) or by == newer.ip:
         return True
     if is_localhost(by) or not (is_qualified(by) or address(by) is not None):
         return True
-    if by == newer.ip or same_host(by, newer.by):
-        return True
-    rdns, helo = newer.rdns, newer.helo
-    return same_owner(by, rdns) or same_owner(by, helo) or same_label(by, rdns) or same_label(by, helo)
+    return same_host(by, newer.by) or same_label(by, rdns) or same_label(by, helo)
 
 
-def _dates(hops: Sequence[Received], believed: int, now: datetime | None) -> Iterator[Finding]:
+def _dates(
+    found: list[Finding],
+    dates_s: Sequence[float | None],
+    hops: Sequence[Received],
+    believed: int,
+    now_s: float | None,
+) -> None:
     """Dates that run backwards, or stand far from the time of the newest believed line."""
-    dated = [(index, hop.date) for index, hop in enumerate(hops) if hop.date is not None]
-    if not dated:
-        return
-    reference = now if now is not None else dated[0][1]
-    for index, date in dated:
-        ahead = date - reference
-        if ahead > FUTURE:
-            text = f"the line is dated {date:%Y-%m-%d}, {ahead.days} days after the mail arrived"
-            yield Finding("date-future", text, index, index)
-        elif date.year < FIRST_YEAR:
-            yield Finding("date-impossible", f"the line is dated in the year {date.year}", index, index)
-        elif index >= believed and -ahead > LONG_IN_QUEUE:
-            text = f"the line is dated {date:%Y-%m-%d}, {(-ahead).days} days before the mail arrived"
-            yield Finding("date-past", text, index, index)
-    for (_, newer), (index, older) in pairwise(dated):
-        back = older - newer
-        if SKEW < back <= FUTURE:
-            code = "clock-skew" if back <= ZONE_ERROR else "date-backwards"
-            yield Finding(code, f"dated {back} after the next newer line", index, index)
+    newer_s = None
+    for index, date_s in enumerate(dates_s):
+        if date_s is None:
+            continue
+        if now_s is None:
+            now_s = date_s
+        ahead_s = date_s - now_s
+        if ahead_s > FUTURE_S or ahead_s < -LONG_IN_QUEUE_S or date_s < FIRST_DATE_S:
+            found += _far(index, hops[index].date, ahead_s, believed=index < believed)
+        if newer_s is not None and SKEW_S < (back_s := date_s - newer_s) <= FUTURE_S:
+            code = "clock-skew" if back_s <= ZONE_ERROR_S else "date-backwards"
+            found.append(Finding(code, f"dated {timedelta(seconds=back_s)} after the next newer line", index, index))
+        newer_s = date_s
+
+
+def _far(index: int, date: datetime | None, ahead_s: float, *, believed: bool) -> Iterator[Finding]:
+    """What a date says that stands far from the time of arrival, or before there was mail."""
+    if ahead_s > FUTURE_S:
+        text = f"the line is dated {date:%Y-%m-%d}, {ahead_s // DAY_S:.0f} days after the mail arrived"
+        yield Finding("date-future", text, index, index)
+    elif date is not None and date.timestamp() < FIRST_DATE_S:
+        yield Finding("date-impossible", f"the line is dated in the year {date.year}", index, index)
+    elif not believed:
+        text = f"the line is dated {date:%Y-%m-%d}, {-ahead_s // DAY_S:.0f} days before the mail arrived"
+        yield Finding("date-past", text, index, index)
 
 
 def _duplicates(readable: Sequence[tuple[int, Received]]) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from hoptrail_tracer import evidence, judgement
+from hoptrail_tracer.drafts import draft_of
 from hoptrail_tracer.evidence import Evidence
 from hoptrail_tracer.history import History
 from hoptrail_tracer.model import Connection, Hop, Kind, Received, Trace, Trust
@@ -21,6 +22,7 @@ from hoptrail_tracer.sitematch import compile_site
 from hoptrail_tracer.trust import Walk, walk
 
 _UNDECLARED = SiteSettings()
+_HopDraft = draft_of(Hop)
 
 MAX_LINES = 1000
 """MTAs give up at 25 to 100 hops and the longest honest chain seen has 34 lines: what stands below is made up."""
@@ -56,14 +58,11 @@ def trace(
     whole = walked.end is None and declared.declared and not walked.picked_up
     found = evidence.read_believed(fields, received, lines_believed=walked.believed - first_line, whole=whole)
     synthetic = _synthetic(found, walked, hops, whole=whole)
+    dates_s = [hop.date.timestamp() if hop.date is not None else None for hop in hops]
     trusts, anomalies, reasons = judgement.judge(
-        hops, texts, walked, declared, lines_left_out=len(received) - len(lines), history=history, now=now
+        hops, texts, dates_s, walked, declared, lines_left_out=len(received) - len(lines), history=history, now=now
     )
-    delays = _delays(hops)
-    judged = [
-        Hop(hop, trusts[index], delays[index], reasons[index], None if index < first_line else index - first_line)
-        for index, hop in enumerate(hops)
-    ]
+    judged = _judged(hops, trusts, _delays(dates_s), reasons, first_line)
     if synthetic is not None:
         judged.append(_synthetic_hop(*synthetic))
     origin = find_origin(
@@ -72,7 +71,7 @@ def trace(
         declared,
         anomalies,
         synthetic=synthetic[0] if synthetic is not None else None,
-        agreed=walked.source is not None and any(item.ip == hops[walked.source].ip for item in found),
+        agreed=bool(found) and walked.source is not None and hops[walked.source].ip in {item.ip for item in found},
     )
     return Trace(
         hops=tuple(judged),
@@ -120,15 +119,38 @@ def _confirmed(line: Received, connection: Connection) -> Received:
     )
 
 
-def _delays(hops: Sequence[Received]) -> list[float | None]:
+def _judged(
+    hops: Sequence[Received],
+    trusts: Sequence[Trust],
+    delays: Sequence[float | None],
+    reasons: Sequence[tuple[str, ...]],
+    first_line: int,
+) -> list[Hop]:
+    judged = []
+    for index, hop in enumerate(hops):
+        line = index - first_line if index >= first_line else None
+        draft = _HopDraft(hop, trusts[index], delays[index], reasons[index], line)
+        draft.__class__ = Hop
+        judged.append(draft)
+    return judged
+
+
+def _delays(dates_s: Sequence[float | None]) -> list[float | None]:
     """Seconds from the next older dated hop to each hop."""
     delays: list[float | None] = []
-    older: datetime | None = None
-    for hop in reversed(hops):
-        delays.append((hop.date - older).total_seconds() if hop.date is not None and older is not None else None)
-        older = hop.date or older
+    older: float | None = None
+    for date in reversed(dates_s):
+        if date is None:
+            delays.append(None)
+        else:
+            delays.append(_micros(date - older) if older is not None else None)
+            older = date
     delays.reverse()
     return delays
+
+
+def _micros(seconds: float) -> float:
+    return seconds if seconds.is_integer() else round(seconds, 6)
 
 
 def _synthetic(

@@ -6,7 +6,7 @@ The table holds only software whose habits are fixed in its source. What is not 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 from functools import lru_cache
 
 from hoptrail_tracer.model import Received
@@ -20,7 +20,7 @@ _PLACES_52, _PLACES_60, _PLACES_62 = (
     {digit: place for place, digit in enumerate(alphabet)} for alphabet in (_BASE_52, _BASE_62[:60], _BASE_62)
 )
 
-_PACIFIC = timezone(timedelta(hours=-8))
+_PACIFIC_BEHIND_S = 8 * 3600
 _FIRST_SENDMAIL_YEAR = 40
 """8.10 came out in 2000, the 100th year from 1900."""
 
@@ -33,7 +33,7 @@ class Mark:
     software: re.Pattern[str]  # fits Received.software from its beginning
     ids: re.Pattern[str] | None = None
     protocols: re.Pattern[str] | None = None
-    time: Callable[[str], datetime | None] | None = None  # when the id was made
+    time: Callable[[str], int | None] | None = None  # when the id was made, in seconds since 1970
 
 
 def family(received: Received) -> str | None:
@@ -42,8 +42,10 @@ def family(received: Received) -> str | None:
     return mark.family if mark is not None else None
 
 
-def read_id(received: Received) -> tuple[bool | None, datetime | None]:
-    """Whether the queue id is one that the software named would make, and when it was made; None where not known.
+def read_id(received: Received) -> tuple[bool | None, int | None]:
+    """Whether the queue id is one that the software named would make, and when it was made, in seconds since 1970.
+
+    None where that is not known.
 
     Sendmail (conf.c, assign_queueid), Exim (spec.txt, "Message identification") and Postfix's long ids (postconf(5),
     enable_long_queue_ids) hold UTC; Google's hold Pacific time and are an hour early in summer.
@@ -51,11 +53,14 @@ def read_id(received: Received) -> tuple[bool | None, datetime | None]:
     queue_id, software = received.id, received.software
     if queue_id is None:
         return None, None
-    mark = _mark(software) if software else None
-    fits = mark.ids.fullmatch(queue_id) is not None if mark is not None and mark.ids is not None else None
+    fits, made_s = None, None
+    mark = _mark(software) if software is not None else None
+    if mark is not None and mark.ids is not None:
+        fits = mark.ids.fullmatch(queue_id) is not None
+        made_s = mark.time(queue_id) if fits and mark.time is not None else None
     if received.by is not None and received.by.endswith(".google.com"):
         return fits, _google_time(queue_id)
-    return fits, mark.time(queue_id) if fits and mark is not None and mark.time is not None else None
+    return fits, made_s
 
 
 def id_fits(received: Received) -> bool | None:
@@ -63,16 +68,11 @@ def id_fits(received: Received) -> bool | None:
     return read_id(received)[0]
 
 
-def protocol_fits(received: Received) -> bool | None:
-    """Whether the protocol is spelt as the software named spells it; None where that is not known."""
-    if received.software is None or received.protocol is None:
-        return None
-    return _protocol_fits(received.software, received.protocol)
-
-
-def id_time(received: Received) -> datetime | None:
-    """When the queue id was made, for software that puts the time into it; None elsewhere."""
-    return read_id(received)[1]
+@lru_cache(maxsize=4096)
+def protocol_fits(software: str, protocol: str) -> bool | None:
+    """Whether a protocol is spelt as a software spells it; None where that is not known."""
+    mark = _mark(software)
+    return None if mark is None or mark.protocols is None else mark.protocols.fullmatch(protocol) is not None
 
 
 def shape(received: Received) -> str:
@@ -97,12 +97,6 @@ def _part_shape(part: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _protocol_fits(software: str, protocol: str) -> bool | None:
-    mark = _mark(software)
-    return None if mark is None or mark.protocols is None else mark.protocols.fullmatch(protocol) is not None
-
-
-@lru_cache(maxsize=4096)
 def _mark(software: str) -> Mark | None:
     return next((mark for mark in _MARKS if mark.software.match(software)), None)
 
@@ -117,40 +111,56 @@ def _number(digits: str, places: Mapping[str, int]) -> int | None:
     return value
 
 
-def _since_epoch(seconds: int | None) -> datetime | None:
-    if seconds is None or not 0 < seconds < 1 << 33:
-        return None
-    return datetime.fromtimestamp(seconds, UTC)
+def _since_epoch(seconds: int | None) -> int | None:
+    return seconds if seconds is not None and 0 < seconds < 1 << 33 else None
 
 
-def _exim_time(queue_id: str) -> datetime | None:
+def _exim_time(queue_id: str) -> int | None:
     return _since_epoch(_number(queue_id[:6], _PLACES_62))
 
 
-def _postfix_time(queue_id: str) -> datetime | None:
+def _postfix_time(queue_id: str) -> int | None:
     return _since_epoch(_number(queue_id[:6], _PLACES_52)) if "z" in queue_id else None
 
 
-def _sendmail_time(queue_id: str) -> datetime | None:
+def _sendmail_time(queue_id: str) -> int | None:
     """The time in an id of 8.10 or later: a digit each for year, month from 0, day, hour, minute, second."""
     if _SENDMAIL_8_9.fullmatch(queue_id):
         return None
-    year, month, day, hour, minute, second = [_PLACES_60[digit] for digit in queue_id[:6]]
+    places = _PLACES_60
+    return _clock(_sendmail_day(queue_id[:3]), places[queue_id[3]], places[queue_id[4]], places[queue_id[5]])
+
+
+@lru_cache(maxsize=4096)
+def _sendmail_day(digits: str) -> int | None:
+    year, month, day = [_PLACES_60[digit] for digit in digits]
     year += 1960 if year >= _FIRST_SENDMAIL_YEAR else 2020  # it counts from 1900, modulo 60
-    try:
-        return datetime(year, month + 1, day, hour, minute, min(second, 59), tzinfo=UTC)
-    except ValueError:
-        return None
+    return _day(year, month + 1, day)
 
 
-def _google_time(queue_id: str) -> datetime | None:
+def _google_time(queue_id: str) -> int | None:
     found = _GOOGLE_ID.search(queue_id)
     if found is None:
         return None
+    year, month, day, hour, minute, second = map(int, found.groups())
+    made_s = _clock(_day(year, month, day), hour, minute, second)
+    return None if made_s is None else made_s + _PACIFIC_BEHIND_S
+
+
+@lru_cache(maxsize=4096)
+def _day(year: int, month: int, day: int) -> int | None:
+    """When a day began in Greenwich; None for one that no calendar knows."""
     try:
-        return datetime(*map(int, found.groups()), tzinfo=_PACIFIC)  # type: ignore[misc,arg-type]
+        return int(datetime(year, month, day, tzinfo=UTC).timestamp())
     except ValueError:
         return None
+
+
+def _clock(day_s: int | None, hour: int, minute: int, second: int) -> int | None:
+    """A time of that day; None for one that no clock shows."""
+    if day_s is None or hour > 23 or minute > 59:  # noqa: PLR2004
+        return None
+    return day_s + hour * 3600 + minute * 60 + second
 
 
 _VERSION = re.compile(r"[ /]?[v\d][\d.]*\b.*", re.DOTALL)

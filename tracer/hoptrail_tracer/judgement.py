@@ -27,12 +27,17 @@ DOUBT = 0.2
 _ASKED = 64
 """Hops about which the history is asked: more no MTA passes on, and each is a look-up."""
 
-_CLAIMED = Rule.BOUNDARY_ADDRESS.says("nothing that a believed host wrote speaks for this line")
+_UNSUPPORTED: tuple[Trust, tuple[str, ...]] = (
+    Trust.CLAIMED,
+    (Rule.BOUNDARY_ADDRESS.says("nothing that a believed host wrote speaks for this line"),),
+)
+_NOTHING: tuple[float, tuple[str, ...]] = (0.0, ())
 
 
 def judge(
     hops: Sequence[Received],
     texts: Sequence[str | None],
+    dates_s: Sequence[float | None],
     walked: Walk,
     site: Site,
     *,
@@ -42,60 +47,67 @@ def judge(
 ) -> tuple[list[Trust], list[Anomaly], list[tuple[str, ...]]]:
     """The class of each hop, what is wrong with the chain (strongest first), and each hop's reasons.
 
-    `texts` are the lines that were read, None for a hop made from the connection.
+    `texts` are the lines that were read, None for a hop made from the connection; `dates_s` the dates of the hops in
+    seconds since 1970.
     """
-    found = anomalies.find(hops, site, believed=walked.believed, lines_left_out=lines_left_out, now=now)
-    arrived = now or next((hop.date for hop in hops if hop.date is not None), None)
+    now_s = now.timestamp() if now is not None else None
+    found = anomalies.find(hops, dates_s, site, believed=walked.believed, lines_left_out=lines_left_out, now_s=now_s)
+    arrived = None
     if history is not None:
         found += _from_history(hops, history)
-    accused = _accusations(found)
+        arrived = now or next((hop.date for hop in hops if hop.date is not None), None)
+    accused = _accusations(found) if found else {}
     trusts = [Trust.OBSERVED if walked.observed else Trust.TRUSTED, *[Trust.TRUSTED] * (walked.believed - 1)]
     del trusts[walked.believed :]
     reasons = list(walked.reasons)
-    newer_index = next((index for index in reversed(range(walked.believed)) if hops[index].status == "parsed"), None)
-    unbroken = newer_index is not None and walked.end is not Rule.LOCAL_PICKUP
+    newer_index = walked.believed - 1
+    while newer_index >= 0 and hops[newer_index].status != "parsed":
+        newer_index -= 1
+    unbroken = newer_index >= 0 and walked.end is not Rule.LOCAL_PICKUP
     for index in range(walked.believed, len(hops)):
         hop = hops[index]
-        against, codes = accused.get(index, (0.0, ()))
+        against, codes = accused.get(index, _NOTHING)
+        trust, because = _UNSUPPORTED
         if against >= PROOF:
-            trust, reason = Trust.FORGED, Rule.CONTRADICTED.says(f"{', '.join(codes)} speak against this line")
-        elif hop.status == "parsed" and unbroken and newer_index is not None and against < DOUBT:
+            trust = Trust.FORGED
+            because = (Rule.CONTRADICTED.says(f"{', '.join(codes)} speak against this line"),)
+        elif unbroken and hop.status == "parsed" and against < DOUBT:
             handed_in = walked.handed_in and index == walked.believed
-            name = confirmed_name(hops[newer_index], texts[newer_index])
-            trust, reason = _vouch(hops[newer_index], name, hop, history, arrived, handed_in=handed_in)
-        else:
-            trust, reason = Trust.CLAIMED, _CLAIMED
+            newer, text = hops[newer_index], texts[newer_index]
+            trust, because = _vouch(newer, text, hop, history, arrived, handed_in=handed_in)
         if hop.status == "parsed":
             newer_index, unbroken = index, unbroken and trust is Trust.VOUCHED
         trusts.append(trust)
-        reasons.append((reason,))
-    found.sort(key=lambda finding: (-finding.weight, finding.hop if finding.hop is not None else -1))
+        reasons.append(because)
+    if len(found) > 1:
+        found.sort(key=lambda finding: (-finding.weight, finding.hop if finding.hop is not None else -1))
     return trusts, [Anomaly(item.code, item.text, item.hop, item.weight) for item in found], reasons
 
 
 def _vouch(
     newer: Received,
-    name: str | None,
+    text: str | None,
     hop: Received,
     history: History | None,
     arrived: datetime | None,
     *,
     handed_in: bool,
-) -> tuple[Trust, str]:
-    """Whether a believed or vouched line, which gives its client this name, speaks for the next older one."""
-    if handed_in and is_qualified(hop.by) and same_owner(hop.by, name or newer.helo):
-        return Trust.VOUCHED, Rule.AUTHENTICATED.says(f"written by the machine of a user of {newer.by}")
-    if hop.by is None or not same_owner(hop.by, name):
-        return Trust.CLAIMED, _CLAIMED
+) -> tuple[Trust, tuple[str, ...]]:
+    """Whether a believed or vouched line, read from `text`, speaks for the next older one."""
+    if handed_in and is_qualified(hop.by) and same_owner(hop.by, confirmed_name(newer, text) or newer.helo):
+        return Trust.VOUCHED, (Rule.AUTHENTICATED.says(f"written by the machine of a user of {newer.by}"),)
+    if hop.by is None or not same_owner(hop.by, newer.rdns) or (name := confirmed_name(newer, text)) is None:
+        return _UNSUPPORTED
     if history is not None:
-        return _vouch_by_history(name, hop, hop.by, history, arrived)
+        trust, reason = _vouch_by_history(name, hop, hop.by, history, arrived)
+        return trust, (reason,)
     if fingerprint.id_fits(hop):
-        return Trust.VOUCHED, Rule.CHAIN_TEST.says(f"{name} delivered it, and {hop.software} writes such lines")
-    return Trust.CLAIMED, Rule.CHAIN_TEST.says(f"{name} delivered it, but nothing shows that it writes such lines")
+        return Trust.VOUCHED, (Rule.CHAIN_TEST.says(f"{name} delivered it, and {hop.software} writes such lines"),)
+    return Trust.CLAIMED, (Rule.CHAIN_TEST.says(f"{name} delivered it, but nothing shows that it writes such lines"),)
 
 
 def _vouch_by_history(
-    name: str | None, hop: Received, by: str, history: History, arrived: datetime | None
+    name: str, hop: Received, by: str, history: History, arrived: datetime | None
 ) -> tuple[Trust, str]:
     """Whether the host that delivered a line was seen to write such lines, and for long enough."""
     seen = history.seen_shape(canonical(by) or by, fingerprint.shape(hop))
@@ -142,6 +154,6 @@ def _beyond_skew(index: int, hop: Received, older: Sequence[Received], skew_s: f
     if skew_s is None or hop.date is None or brought is None or brought.date is None:
         return
     back_s = (brought.date - hop.date).total_seconds()
-    if back_s > max(2 * skew_s, anomalies.SKEW.total_seconds()):
+    if back_s > max(2 * skew_s, anomalies.SKEW_S):
         text = f"the dates run back by {back_s:.0f} s, over a link where {skew_s:.0f} s was the most"
         yield Finding("link-skew", text, index, index + 1)

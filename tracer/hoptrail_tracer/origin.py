@@ -88,7 +88,7 @@ def find_origin(
     if agreed:
         confidence = min(confidence + _CORROBORATION, 0.99)
         reasons.append(Rule.CORROBORATED.says(f"a field that a believed host added names {hop.received.ip} too"))
-    against = max((anomaly.weight for anomaly in anomalies if anomaly.hop == walked.source), default=0.0)
+    against = _against(anomalies, walked.source)
     return Origin(
         ip=hop.received.ip,
         name=hop.received.rdns,
@@ -129,6 +129,10 @@ def find_deeper(hops: Sequence[Hop], origin: Origin, anomalies: Sequence[Anomaly
         reasons=("named by a line that no believed host wrote: to be shown, not reported", *hops[index].reasons),
         hop=index,
     )
+
+
+def _against(anomalies: Sequence[Anomaly], hop: int) -> float:
+    return max((anomaly.weight for anomaly in anomalies if anomaly.hop == hop), default=0.0) if anomalies else 0.0
 
 
 def _is_inside(hop: Hop, walked: Walk, site: Site) -> bool:

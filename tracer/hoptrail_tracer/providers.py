@@ -4,6 +4,8 @@ They help a reader of such a mailbox, who has nothing to declare: without them t
 provider's inner relay. Networks from which a provider delivers for its customers do not belong here.
 """
 
+from functools import lru_cache
+
 from hoptrail_tracer.sitematch import HostList, host_list
 
 INNER_NETWORKS: dict[str, HostList] = {
@@ -19,4 +21,9 @@ INNER_NETWORKS: dict[str, HostList] = {
 
 def is_inner(domains: set[str], ip: str | None) -> bool:
     """Whether an address stands in the inner network of a provider that owns one of these domains."""
-    return any(domain in INNER_NETWORKS and INNER_NETWORKS[domain].has(ip, None) for domain in domains)
+    return not domains.isdisjoint(INNER_NETWORKS) and any(_is_within(domain, ip) for domain in domains)
+
+
+@lru_cache(maxsize=4096)
+def _is_within(domain: str, ip: str | None) -> bool:
+    return domain in INNER_NETWORKS and INNER_NETWORKS[domain].has(ip, None)

@@ -37,4 +37,4 @@ class Rule(StrEnum):
 
     def says(self, sentence: str) -> str:
         """A reason for a person, beginning with the name of this rule."""
-        return f"{self.value}: {sentence}"
+        return f"{self}: {sentence}"

@@ -60,7 +60,10 @@ class HostList:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A site's declarations, ready to be asked. `declared` tells whether any host of its own is among them."""
+    """A site's declarations, ready to be asked.
+
+    `declared` tells whether any host of its own is among them, else these are inferred; `names_hosts` whether any is.
+    """
 
     hostname: str | None
     trusted: HostList
@@ -69,11 +72,8 @@ class Site:
     forwarders: HostList
     lists: HostList
     domains: frozenset[str]
-
-    @property
-    def declared(self) -> bool:
-        """Whether the site said which hosts are its own; otherwise they are inferred."""
-        return bool(self.trusted)
+    declared: bool
+    names_hosts: bool
 
     def is_own_name(self, name: str | None) -> bool:
         """Whether a name is this host's, a declared host's, or lies in one of the site's mail domains."""
@@ -89,14 +89,17 @@ class Site:
 def compile_site(settings: SiteSettings) -> Site:
     """The declarations of a site, checked. Raises SiteError for a network that is none."""
     networks = settings.networks or settings.internal  # SpamAssassin: one list unset copies the other
+    trusted = host_list((*networks, *settings.hosts))
     return Site(
         hostname=canonical(settings.hostname) if settings.hostname else None,
-        trusted=host_list((*networks, *settings.hosts)),
+        trusted=trusted,
         internal=host_list(settings.internal or (*networks, *settings.hosts)),
         msas=host_list(settings.msas),
         forwarders=host_list(settings.forwarders),
         lists=host_list(settings.lists),
         domains=frozenset(filter(None, map(canonical, settings.domains))),
+        declared=bool(trusted),
+        names_hosts=bool(trusted or settings.msas or settings.forwarders or settings.lists),
     )
 
 

@@ -7,7 +7,7 @@ address is the origin, and all that stands below is its own word.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TypeAlias
 
 from hoptrail_tracer.addresses import Scope, near, scope
 from hoptrail_tracer.model import Kind, Received
@@ -64,17 +64,16 @@ class _Path:
     source_via: Rule = Rule.TOP_LINE
     behind_msa: bool = False
     picked_up: bool = False
-    name: str | None = None  # of the client of the present line, where it was looked up and confirmed
+    text: str | None = None  # of the present line
     client: Received | None = None  # the line that named the writer of the present one, if it is another host
     home: tuple[str, ...] = ()  # names of the host that picked the mail up, until it has signed a line
     signed_pickup: bool = False
     reasons: list[tuple[str, ...]] = field(default_factory=list)
 
 
-class _Verdict(NamedTuple):
-    rule: Rule
-    sentence: str
-    admits: bool
+# The rule that decides about a client, the sentence for a person, and whether the client is believed. A plain tuple:
+# naming its parts would take as long as deciding.
+_Verdict: TypeAlias = tuple[Rule, str, bool]
 
 
 def walk(hops: Sequence[Received], texts: Sequence[str | None], site: Site, *, observed: bool) -> Walk:
@@ -87,27 +86,25 @@ def walk(hops: Sequence[Received], texts: Sequence[str | None], site: Site, *, o
     path.source_via = path.via
     end: Rule | None = None
     handed_in = False
-    older = _next_signed(hops)
     for index, received in enumerate(hops):
         if path.home and _is_luggage(received, path):
             break
-        if path.domains is not None and received.status == "parsed":
-            _learn_domain(path.domains, received)
-        path.name = confirmed_name(received, texts[index])
-        verdict = _judge(received, older[index], site, path)
-        path.reasons.append((verdict.rule.says(verdict.sentence),))
+        _look_at(received, texts[index], path)
+        rule, sentence, admits = _judge(received, _next_signed(hops, index), site, path)
+        path.reasons.append((rule.says(sentence),))
         if received.ip is not None and received.kind is not Kind.FETCH and not _is_same_host_again(received, path):
             path.source, path.source_via = index, path.via
-        path.picked_up = path.picked_up or received.kind is Kind.LOCAL
-        if received.by is not None or received.kind is Kind.LOCAL:
+        if received.kind is Kind.LOCAL:
+            path.picked_up = True
             path.home, path.signed_pickup = _home(received, path), received.by is not None
-        if not verdict.admits:
-            end = verdict.rule
-            handed_in = verdict.rule in {Rule.AUTHENTICATED, Rule.SUBMISSION_HOST}
+        elif received.by is not None:
+            path.home, path.signed_pickup = (), True
+        if not admits:
+            end = rule
+            handed_in = rule is Rule.AUTHENTICATED or rule is Rule.SUBMISSION_HOST
             break
-        _step(path, verdict, site)
-        if verdict.rule not in _STAYING:
-            path.client = None if verdict.rule is Rule.FETCH_MARKER else received
+        if rule not in _STAYING:
+            _step(path, rule, received, site)
     if end is None and path.home:
         end = Rule.LOCAL_PICKUP
     if end in {Rule.UNREADABLE, Rule.NO_ADDRESS}:
@@ -117,20 +114,21 @@ def walk(hops: Sequence[Received], texts: Sequence[str | None], site: Site, *, o
     )
 
 
-def _step(path: _Path, verdict: _Verdict, site: Site) -> None:
-    """Move on to the client that was admitted."""
-    match verdict.rule:
+def _step(path: _Path, rule: Rule, received: Received, site: Site) -> None:
+    """Move on to the client that was admitted, another host than the one that wrote `received`."""
+    path.client = received
+    match rule:
         case Rule.FETCH_MARKER:
-            path.via, path.source, path.behind_msa = Rule.FETCH_MARKER, None, False
+            path.via, path.source, path.behind_msa, path.client = Rule.FETCH_MARKER, None, False, None
             path.domains = None if site.declared else set()
         case Rule.FORWARDER | Rule.MAILING_LIST:
-            path.via, path.domains = verdict.rule, set()
+            path.via, path.domains = rule, set()
         case Rule.TRUSTED_NETWORK | Rule.TRUSTED_HOST:
-            path.via, path.domains = verdict.rule, None
+            path.via, path.domains = rule, None
         case Rule.SUBMISSION_HOST:
-            path.via, path.behind_msa = verdict.rule, True
+            path.via, path.behind_msa = rule, True
         case Rule.PRIVATE_HANDOFF | Rule.OWN_DOMAIN | Rule.OWN_NEIGHBOUR:
-            path.via = verdict.rule if path.via not in {Rule.FORWARDER, Rule.MAILING_LIST} else path.via
+            path.via = rule if path.via not in {Rule.FORWARDER, Rule.MAILING_LIST} else path.via
         case _:
             pass
 
@@ -138,41 +136,42 @@ def _step(path: _Path, verdict: _Verdict, site: Site) -> None:
 def _judge(received: Received, older: Received | None, site: Site, path: _Path) -> _Verdict:
     """Whether the host that handed the mail to the writer of this line is believed as well."""
     if received.status == "unparseable":
-        return _Verdict(Rule.UNREADABLE, "a believed host's line cannot be read; nothing below counts", admits=False)
+        return Rule.UNREADABLE, "a believed host's line cannot be read; nothing below counts", False
     if received.kind is Kind.FETCH:
-        return _Verdict(Rule.FETCH_MARKER, "fetched from a mailbox, whose host wrote the next line", admits=True)
+        return Rule.FETCH_MARKER, "fetched from a mailbox, whose host wrote the next line", True
     if received.kind is Kind.LOCAL or received.ip is None:
         return _judge_without_address(received, older, path)
     if scope(received.ip) is Scope.LOOPBACK:
         return _judge_loopback(received, older, site)
+    name = confirmed_name(received, path.text) if site.names_hosts else None
     return (
-        _judge_handed_in(received, site, path)
-        or _judge_declared(received, older, site, path.name)
-        or _judge_undeclared(received, older, path)
+        _judge_handed_in(received, site, path, name)
+        or (_judge_declared(received, older, site, name) if site.names_hosts else None)
+        or (_judge_undeclared(received, older, path, path.domains) if path.domains is not None else None)
         or _stranger(received, path)
     )
 
 
 def _judge_loopback(received: Received, older: Received | None, site: Site) -> _Verdict:
     if older is None or not _is_foreign(received, older) or site.is_own_name(older.by):
-        return _Verdict(Rule.LOOPBACK, f"{received.ip} is the host itself", admits=True)
+        return Rule.LOOPBACK, f"{received.ip} is the host itself", True
     sentence = (
         f"a program on {received.by} handed the mail in and brought along what {older.by} is said to have written"
     )
-    return _Verdict(Rule.LOCAL_PICKUP, sentence, admits=False)
+    return Rule.LOCAL_PICKUP, sentence, False
 
 
 def _judge_without_address(received: Received, older: Received | None, path: _Path) -> _Verdict:
     if received.kind is Kind.LOCAL:
         sentence = f"{received.by or 'the host'} took it from a local user or filter; below, only its own line counts"
-        return _Verdict(Rule.LOCAL_PICKUP, sentence, admits=True)
+        return Rule.LOCAL_PICKUP, sentence, True
     if received.kind in _INSIDE_ONE_PROVIDER:
         if not _is_foreign(received, older):
-            return _Verdict(Rule.SAME_HOST, "a step on the same host, or inside one provider", admits=True)
+            return Rule.SAME_HOST, "a step on the same host, or inside one provider", True
         sentence = f"the mail began at {received.by}, which does not say from whom; what stands below came with it"
-        return _Verdict(Rule.LOCAL_PICKUP, sentence, admits=False)
+        return Rule.LOCAL_PICKUP, sentence, False
     if received.kind in {Kind.HTTP, Kind.SUBMISSION} or received.auth:
-        return _Verdict(Rule.AUTHENTICATED, "a user handed the mail in; the line names no address", admits=False)
+        return Rule.AUTHENTICATED, "a user handed the mail in; the line names no address", False
     return _judge_named_only(received, older, path)
 
 
@@ -180,23 +179,23 @@ def _judge_named_only(received: Received, older: Received | None, path: _Path) -
     """A relay's line that names its client, but not the address."""
     client = received.rdns or received.helo
     if is_localhost(client):
-        return _Verdict(Rule.LOOPBACK, "the client is the host itself", admits=True)
+        return Rule.LOOPBACK, "the client is the host itself", True
     inside = path.domains is not None and client is not None and registrable(client) in path.domains
     if inside and older is not None and same_host(older.by, client):
-        return _Verdict(Rule.OWN_DOMAIN, f"{client} belongs to the same site and wrote the next line", admits=True)
-    return _Verdict(Rule.NO_ADDRESS, "the line names no address for the client that delivered", admits=False)
+        return Rule.OWN_DOMAIN, f"{client} belongs to the same site and wrote the next line", True
+    return Rule.NO_ADDRESS, "the line names no address for the client that delivered", False
 
 
-def _judge_handed_in(received: Received, site: Site, path: _Path) -> _Verdict | None:
+def _judge_handed_in(received: Received, site: Site, path: _Path, name: str | None) -> _Verdict | None:
     """Whether the client is a user rather than a relay; a declared host that authenticates is a relay all the same."""
-    if site.trusted.has(received.ip, path.name):
+    if site.trusted.has(received.ip, name):
         return None
     if path.behind_msa:
         sentence = f"{received.ip} handed the mail to a declared submission host"
-        return _Verdict(Rule.SUBMISSION_HOST, sentence, admits=False)
+        return Rule.SUBMISSION_HOST, sentence, False
     if received.auth is not None or received.kind in {Kind.SUBMISSION, Kind.HTTP}:
         sentence = f"{received.ip} proved to be a user of {received.by or 'the host that wrote this line'}"
-        return _Verdict(Rule.AUTHENTICATED, f"{sentence}: a user's own lines may say anything", admits=False)
+        return Rule.AUTHENTICATED, f"{sentence}: a user's own lines may say anything", False
     return None
 
 
@@ -204,17 +203,17 @@ def _judge_declared(received: Received, older: Received | None, site: Site, name
     ip = received.ip
     entry = site.trusted.match(ip, name)
     if entry is not None and entry.excludes:
-        return _Verdict(Rule.EXCLUDED, f"{ip} is excluded by {entry.text!r}", admits=False)
+        return Rule.EXCLUDED, f"{ip} is excluded by {entry.text!r}", False
     if site.msas.has(ip, name) and (entry is not None or not site.declared):
-        return _Verdict(Rule.SUBMISSION_HOST, f"{ip} is a declared submission host", admits=True)
+        return Rule.SUBMISSION_HOST, f"{ip} is a declared submission host", True
     if entry is not None:
         if entry.version:
-            return _Verdict(Rule.TRUSTED_NETWORK, f"{ip} lies in {entry.text}", admits=True)
+            return Rule.TRUSTED_NETWORK, f"{ip} lies in {entry.text}", True
         return _judge_named(received, older, site, entry.text)
     for rule, hosts in ((Rule.FORWARDER, site.forwarders), (Rule.MAILING_LIST, site.lists)):
         entry = hosts.match(ip, name)
         if entry is not None and not entry.excludes:
-            return _Verdict(rule, f"{name or ip} fits {entry.text}: looked past", admits=True)
+            return rule, f"{name or ip} fits {entry.text}: looked past", True
     return None
 
 
@@ -223,31 +222,29 @@ def _judge_named(received: Received, older: Received | None, site: Site, declare
     name = received.rdns
     by = older.by if older is not None else None
     if by is None or not is_qualified(by) or site.is_own_name(by) or same_owner(by, name):
-        return _Verdict(Rule.TRUSTED_HOST, f"{name} fits {declared}", admits=True)
+        return Rule.TRUSTED_HOST, f"{name} fits {declared}", True
     sentence = f"possible forgery: {by} is not among the declared hosts, though {name} ({declared}) delivered its line"
-    return _Verdict(Rule.UNDECLARED_RECEIVER, sentence, admits=False)
+    return Rule.UNDECLARED_RECEIVER, sentence, False
 
 
-def _judge_undeclared(received: Received, older: Received | None, path: _Path) -> _Verdict | None:
+def _judge_undeclared(received: Received, older: Received | None, path: _Path, domains: set[str]) -> _Verdict | None:
     """What the top of the chain itself tells of the site's own relays; asked only where nothing was declared."""
-    domains = path.domains
-    if domains is None:
-        return None
     if received.kind in {Kind.MAPI, Kind.INTERNAL}:
-        return _Verdict(Rule.SAME_HOST, f"{received.by} took it from its own kind, by {received.protocol}", admits=True)
+        return Rule.SAME_HOST, f"{received.by} took it from its own kind, by {received.protocol}", True
     if scope(received.ip) is Scope.PRIVATE:
         return _judge_private(received, older, domains)
-    return _judge_relative(received, older, path.name, domains) if older is not None else None
+    return _judge_relative(received, older, path, domains) if older is not None else None
 
 
-def _judge_relative(received: Received, older: Received, name: str | None, domains: set[str]) -> _Verdict | None:
+def _judge_relative(received: Received, older: Received, path: _Path, domains: set[str]) -> _Verdict | None:
     """A relay with a public address that belongs to the site by its looked-up name or by where it stands."""
-    if name is not None and same_host(older.by, name) and _is_central(name, received.by, domains):
+    name = confirmed_name(received, path.text) if same_host(older.by, received.rdns) else None
+    if name is not None and _is_central(name, received.by, domains):
         sentence = f"{name} stands in the domain of {received.by} and wrote the next line"
-        return _Verdict(Rule.OWN_DOMAIN, sentence, admits=True)
+        return Rule.OWN_DOMAIN, sentence, True
     if _is_neighbour(received, older, domains):
         sentence = f"{received.ip} stands beside {received.by} and wrote the next line"
-        return _Verdict(Rule.OWN_NEIGHBOUR, sentence, admits=True)
+        return Rule.OWN_NEIGHBOUR, sentence, True
     return None
 
 
@@ -255,17 +252,17 @@ def _judge_private(received: Received, older: Received | None, domains: set[str]
     """A private address is the site's own network; but then the next line must be the site's too."""
     by = older.by if older is not None else None
     if by is None or not is_qualified(by) or registrable(by) in domains or same_owner(by, received.rdns):
-        return _Verdict(Rule.PRIVATE_HANDOFF, f"{received.ip} is an address of the site's own network", admits=True)
+        return Rule.PRIVATE_HANDOFF, f"{received.ip} is an address of the site's own network", True
     sentence = (
         f"{received.ip} is private, yet {by} claims to have written the next line; an MX behind NAT must be declared"
     )
-    return _Verdict(Rule.DECLARE_BEHIND_NAT, sentence, admits=False)
+    return Rule.DECLARE_BEHIND_NAT, sentence, False
 
 
 def _stranger(received: Received, path: _Path) -> _Verdict:
     known = f"{received.ip} ({received.rdns})" if received.rdns else f"{received.ip}"
     what = "not declared" if path.domains is None else "not of this site"
-    return _Verdict(Rule.FIRST_STRANGER, f"{known} is {what}: what stands below is its own word", admits=False)
+    return Rule.FIRST_STRANGER, f"{known} is {what}: what stands below is its own word", False
 
 
 def confirmed_name(received: Received, text: str | None) -> str | None:
@@ -313,8 +310,6 @@ def _home(received: Received, path: _Path) -> tuple[str, ...]:
 
     qmail's remark does not say where it was made; then the line above does.
     """
-    if received.kind is not Kind.LOCAL:
-        return ()
     client = path.client
     names = (received.by,) if received.by is not None else (client.helo, client.rdns) if client is not None else ()
     return tuple(name for name in names if name is not None and is_qualified(name))
@@ -342,18 +337,18 @@ def _is_same_host_again(received: Received, path: _Path) -> bool:
     return path.source is not None and scope(received.ip) is Scope.LOOPBACK
 
 
-def _learn_domain(domains: set[str], received: Received) -> None:
-    domain = registrable(received.by) if received.by else None
-    if domain is not None:
-        domains.add(domain)
+def _look_at(received: Received, text: str | None, path: _Path) -> None:
+    """Make a believed line the present one, and its writer's domain one of the site's own where these are inferred."""
+    path.text = text
+    if path.domains is not None and received.by is not None and received.status == "parsed":
+        domain = registrable(received.by)
+        if domain is not None:
+            path.domains.add(domain)
 
 
-def _next_signed(hops: Sequence[Received]) -> list[Received | None]:
-    """For each hop the next older one that says by whom it was written."""
-    found: list[Received | None] = []
-    older: Received | None = None
-    for hop in reversed(hops):
-        found.append(older)
-        older = hop if hop.by is not None else older
-    found.reverse()
-    return found
+def _next_signed(hops: Sequence[Received], index: int) -> Received | None:
+    """The next hop older than the one at `index` that says by whom it was written."""
+    for older in range(index + 1, len(hops)):
+        if hops[older].by is not None:
+            return hops[older]
+    return None

@@ -1,10 +1,12 @@
 """Lines made to cost time: each stays far below what the milter may spend, and grows with its length only."""
 
+import dataclasses
 import time
 
 import pytest
 
 from hoptrail_tracer.received import LONGEST_LINE, notes, parse, writer
+from hoptrail_tracer.received.names import LONGEST_VALUE
 
 # 5 ms a KiB is the promise; what is seen is below 1.5. Processor time, so that a busy machine does not matter.
 MOST_S = 5e-3 * LONGEST_LINE / 1024
@@ -50,9 +52,24 @@ def test_hostile_line_costs_no_more_than_its_length(head, piece):
 
 
 def test_long_words_are_not_remembered():
-    before = (notes._remembered.cache_info().currsize, writer._remembered.cache_info().currsize)
+    before = (notes._remembered.cache_info().currsize, writer.read_cached.cache_info().currsize)
     parse(f"from x.example ([203.0.113.9]) ({'a' * 5000}) by mx.example.org ({'b' * 5000}) with ESMTP id 7")
-    assert (notes._remembered.cache_info().currsize, writer._remembered.cache_info().currsize) == before
+    assert (notes._remembered.cache_info().currsize, writer.read_cached.cache_info().currsize) == before
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from %s (%s [203.0.113.9]) by %s (%s) with %s id %s for <%s>; Mon, 04 May 2026 12:00:00 +0000",
+        "from %s (HELO %s) (203.0.113.9) by %s with %s; Mon, 04 May 2026 12:00:00 +0000",
+        "from [203.0.113.9] (ident=%s helo=%s) by %s with %s id %s; Mon, 04 May 2026 12:00:00 +0000",
+    ],
+)
+def test_no_value_is_longer_than_a_command(line):
+    received = parse(line.replace("%s", "a.b" * 2500))
+    values = [getattr(received, field.name) for field in dataclasses.fields(received)]
+    assert max(len(value) for value in values if isinstance(value, str)) == LONGEST_VALUE
+    assert received.ip == "203.0.113.9"
 
 
 @pytest.mark.parametrize("digits", [1, 5, 4_301, 20_000])

@@ -1,8 +1,14 @@
 """Which word of the from-clause is the looked-up name and which the HELO, by the customs of the software."""
 
+from functools import lru_cache
+
 from hoptrail_tracer.received import address
 from hoptrail_tracer.received.peer import Layout
 from hoptrail_tracer.received.writer import Custom
+
+LONGEST_VALUE = 512
+"""RFC 5321 section 4.5.3.1.4 and .5: no SMTP command or reply is longer. What is read from a line is cut here, so that
+whoever remembers names knows what they take."""
 
 # What software writes where it has no name.
 _NO_NAMES = frozenset(
@@ -14,6 +20,7 @@ _NO_NAMES = frozenset(
 )
 
 
+@lru_cache(maxsize=16384)
 def looked_up(text: str) -> str | None:
     """`text`, without the root's dot, if it can be a name out of the DNS: one word, no address, not "unknown"."""
     name = text.strip("<>,;.")
@@ -28,6 +35,8 @@ def roles(  # noqa: PLR0911 - one answer for each layout
     name: str, layout: Layout, beside: str, marked: str | None, custom: Custom, *, verified: bool = False
 ) -> tuple[str | None, str | None]:
     """The looked-up name and the HELO, out of the first name, the one beside the address and the one marked as HELO."""
+    if len(name) > LONGEST_VALUE or len(beside) > LONGEST_VALUE:
+        name, beside = name[:LONGEST_VALUE], beside[:LONGEST_VALUE]
     if layout is Layout.NAMED:
         if marked is None:
             return (looked_up(beside), name) if name else (None, beside)

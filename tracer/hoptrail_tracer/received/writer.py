@@ -36,7 +36,7 @@ class Writer(NamedTuple):
     custom: Custom
 
 
-_CACHED_LENGTH = 300  # a longer one does not recur; with 4,096 of them the cache stays at a few megabytes
+CACHED_LENGTH = 300  # a longer one does not recur; with 4,096 of them the cache stays at a few megabytes
 
 _PARTS = re.compile(rf"((?: ?{COMMENT})*)(?: ?(?:with|via) ([^()]*))?(.*)")
 _COMMENT = re.compile(COMMENT)
@@ -69,15 +69,12 @@ _HELO_FIRST = re.compile(
 
 # Hosts that authenticate their users without saying so in the protocol.
 _GMAIL_SUBMISSION_ID = re.compile(r"\w{1,4}sm\d{2,9}\w{3}\.\d{1,3}\.\d{4}\.")
-_GMX_HOSTS = frozenset({"mail.gmx.net", "mail.gmx.com"})
+_GMAIL = "mx.google.com"
+SILENT_HOSTS = frozenset({_GMAIL, "mail.gmx.net", "mail.gmx.com"})
 
 
 def read(wrote: str) -> Writer:
     """What the part of a line from the comments after `by` to those after `with` says of its writer."""
-    return _remembered(wrote) if len(wrote) <= _CACHED_LENGTH else _read(wrote)
-
-
-def _read(wrote: str) -> Writer:
     found = _PARTS.fullmatch(wrote)
     before, phrase, after = found.groups("") if found else ("", "", "")
     protocol, software, tls = _protocol(phrase.strip(",; "))
@@ -103,16 +100,16 @@ def _read(wrote: str) -> Writer:
     )
 
 
-_remembered = lru_cache(maxsize=4096)(_read)
+read_cached = lru_cache(maxsize=4096)(read)
 
 
 def custom_auth(by: str, id_: str, *, protocol: str | None, tls: str | None, layout: Layout) -> str | None:
-    """How a client authenticated to a host that says so only by the shape of its line; None for all others."""
-    if by == "mx.google.com":
+    """How a client authenticated to one of the silent hosts, which say so only by the shape of the line."""
+    if by == _GMAIL:
         if protocol == "ESMTPS" and tls and _GMAIL_SUBMISSION_ID.match(id_):
             version, _, cipher = tls.partition(" ")
             return f"GMail - transport={version} cipher={cipher}"
-    elif by in _GMX_HOSTS and layout is Layout.BEHIND:  # (EHLO name) [ip], where the provider's MXes write ([ip])
+    elif layout is Layout.BEHIND:  # (EHLO name) [ip], where the provider's MXes write ([ip])
         return f"GMX ({protocol} / {by})"
     return None
 
