@@ -12,7 +12,15 @@ from typing import NamedTuple
 from hoptrail_tracer import fingerprint
 from hoptrail_tracer.addresses import Scope, address, near, scope
 from hoptrail_tracer.model import Kind, Received
-from hoptrail_tracer.names import canonical, is_localhost, is_qualified, same_host, same_label, same_owner
+from hoptrail_tracer.names import (
+    canonical,
+    is_localhost,
+    is_qualified,
+    registrable,
+    same_host,
+    same_label,
+    same_owner,
+)
 from hoptrail_tracer.sitematch import Site
 
 WEIGHTS = {
@@ -96,32 +104,39 @@ def find(
     """
     found: list[Finding] = []
     readable: list[tuple[int, Received]] = []
+    ids, ips = [], []
     newer_index, newer = -1, None
     for index, hop in enumerate(hops):
         if hop.status != "parsed":
             continue
         readable.append((index, hop))
-        _at_line(found, index, hop, dates_s[index])
+        if hop.id is not None:
+            ids.append(hop.id)
+        where = scope(hop.ip)
+        if where is Scope.GLOBAL:
+            ips.append(hop.ip)
+        elif where is Scope.RESERVED:
+            found.append(Finding("impossible-address", f"no host can have the address {hop.ip}", index, index))
+        _at_writer(found, index, hop, dates_s[index])
         if hop.helo is not None and hop.helo != hop.rdns:  # its own name says nothing of interest
-            _at_client(found, index, hop, site, believed=believed)
+            _at_client(found, index, hop, hop.helo, site, at_our_border=index == believed - 1)
         if newer is not None and newer.kind is not Kind.FETCH and not _continues(newer, hop):
             found += _between(newer_index, newer, index, hop)
         newer_index, newer = index, hop
     _dates(found, dates_s, hops, believed, now_s)
-    found += _duplicates(readable)
-    found += _loops(readable)
-    found += _whole(hops, readable, lines_left_out)
-    return found
+    if len(set(ids)) < len(ids):
+        found += _duplicates(readable)
+    if len(set(ips)) < len(ips):
+        found += _loops(readable)
+    return found + _whole(hops, readable, lines_left_out)
 
 
-def _at_line(found: list[Finding], index: int, hop: Received, date_s: float | None) -> None:
-    """What one line shows about whoever wrote it."""
-    if scope(hop.ip) is Scope.RESERVED:
-        found.append(Finding("impossible-address", f"no host can have the address {hop.ip}", index, index))
+def _at_writer(found: list[Finding], index: int, hop: Received, date_s: float | None) -> None:
+    """What a line shows about whoever wrote it."""
     software, protocol = hop.software, hop.protocol
     fits, made_s = fingerprint.read_id(hop)
     if fits is False:
-        found.append(Finding("id-shape", f"{hop.software} does not make queue ids like {hop.id}", index, index))
+        found.append(Finding("id-shape", f"{software} does not make queue ids like {hop.id}", index, index))
     if software is not None and protocol is not None and fingerprint.protocol_fits(software, protocol) is False:
         found.append(Finding("line-shape", f"{software} does not write 'with {protocol}'", index, index))
     if made_s is not None and date_s is not None and abs(made_s - date_s) > ID_TIME_S:
@@ -130,15 +145,14 @@ def _at_line(found: list[Finding], index: int, hop: Received, date_s: float | No
         found.append(Finding("id-time", text, index, index))
 
 
-def _at_client(found: list[Finding], index: int, hop: Received, site: Site, *, believed: int) -> None:
+def _at_client(
+    found: list[Finding], index: int, hop: Received, helo: str, site: Site, *, at_our_border: bool
+) -> None:
     """What a line shows about its client, and so about the lines that the client brought along."""
-    helo, brought = hop.helo, index + 1
-    if helo is None:
-        return
+    brought = index + 1
     literal = address(helo.strip("[]").removeprefix("IPv6:")) if helo[-1:] in _DIGIT_OR_BRACKET else None
     if literal is None:
         name = canonical(helo)
-        at_our_border = index == believed - 1
         is_receiver = name == canonical(hop.by or "") or (at_our_border and site.is_own_name(name))
         if not is_receiver or not is_qualified(helo) or same_owner(helo, hop.rdns) or _is_at_home(hop):
             return
@@ -186,11 +200,13 @@ def _between(newer_index: int, newer: Received, index: int, older: Received) -> 
 def _continues(newer: Received, older: Received) -> bool:
     """Whether the writer of the older line can be the client of the newer one."""
     by, rdns, helo = older.by, newer.rdns, newer.helo
-    if by is None or by == rdns or (older.by_ip is not None and older.by_ip == newer.ip):
+    if by is None or by == rdns or by == newer.ip or (older.by_ip is not None and older.by_ip == newer.ip):
         return True
-    if same_owner(by, rdns) or same_owner(by, helo) or by == newer.ip:
-        return True
-    if is_localhost(by) or not (is_qualified(by) or address(by) is not None):
+    owner = registrable(by)
+    if owner is None:
+        if is_localhost(by) or address(by) is None or same_owner(by, rdns) or same_owner(by, helo):
+            return True
+    elif (rdns and owner == registrable(rdns)) or (helo and owner == registrable(helo)) or is_localhost(by):
         return True
     return same_host(by, newer.by) or same_label(by, rdns) or same_label(by, helo)
 
@@ -232,9 +248,6 @@ def _far(index: int, date: datetime | None, ahead_s: float, *, believed: bool) -
 
 def _duplicates(readable: Sequence[tuple[int, Received]]) -> Iterator[Finding]:
     """Lines that stand there twice, of one id and second. In a row some providers write them, elsewhere nobody does."""
-    ids = [hop.id for _, hop in readable if hop.id is not None]
-    if len(set(ids)) == len(ids):
-        return
     seen: dict[tuple[object, ...], int] = {}
     for position, (index, hop) in enumerate(readable):
         if hop.id is None or hop.date is None:
@@ -247,9 +260,6 @@ def _duplicates(readable: Sequence[tuple[int, Received]]) -> Iterator[Finding]:
 
 def _loops(readable: Sequence[tuple[int, Received]]) -> Iterator[Finding]:
     """Links that the mail passed twice, with another host between."""
-    ips = [hop.ip for _, hop in readable if hop.ip is not None]
-    if len(set(ips)) == len(ips):
-        return
     last: dict[tuple[str, str], int] = {}
     for position, (index, hop) in enumerate(readable):
         by = canonical(hop.by) if hop.by else None
@@ -262,21 +272,22 @@ def _loops(readable: Sequence[tuple[int, Received]]) -> Iterator[Finding]:
         last[link] = position
 
 
-def _whole(
-    hops: Sequence[Received], readable: Sequence[tuple[int, Received]], lines_left_out: int
-) -> Iterator[Finding]:
+def _whole(hops: Sequence[Received], readable: Sequence[tuple[int, Received]], lines_left_out: int) -> list[Finding]:
     """What the chain as a whole shows."""
-    for index, hop in enumerate(hops):
-        if hop.status == "unparseable":
-            yield Finding("unreadable", "the line cannot be read", index)
+    found = []
+    if len(readable) < len(hops):
+        unreadable = (index for index, hop in enumerate(hops) if hop.status == "unparseable")
+        found += [Finding("unreadable", "the line cannot be read", index) for index in unreadable]
     if lines_left_out:
-        yield Finding("chain-cut", f"{lines_left_out} older lines were not looked at")
+        found.append(Finding("chain-cut", f"{lines_left_out} older lines were not looked at"))
     elif len(readable) > LONG_CHAIN:
-        yield Finding("long-chain", f"{len(readable)} hops: no MTA passes on so many")
+        found.append(Finding("long-chain", f"{len(readable)} hops: no MTA passes on so many"))
     if len(readable) == 1 and readable[0][0] == len(hops) - 1:
         only = readable[0][1]
         if scope(only.ip) is Scope.GLOBAL and only.auth is None and only.kind is Kind.RELAY:
-            yield Finding("single-received", f"{only.ip} delivered the mail, and no line says how it came there")
+            text = f"{only.ip} delivered the mail, and no line says how it came there"
+            found.append(Finding("single-received", text))
+    return found
 
 
 _DIGIT_OR_BRACKET = frozenset("0123456789]")

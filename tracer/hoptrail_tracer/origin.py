@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 
 from hoptrail_tracer.addresses import Scope, scope
+from hoptrail_tracer.drafts import draft_of
 from hoptrail_tracer.model import Anomaly, Hop, Origin, Trust
 from hoptrail_tracer.rules import Rule
 from hoptrail_tracer.sitematch import Site
 from hoptrail_tracer.trust import Walk
+
+_Draft = draft_of(Origin)
 
 _BASIS = {
     Rule.OWN_HOP: ("connection", 0.95),
@@ -89,15 +92,17 @@ def find_origin(
         confidence = min(confidence + _CORROBORATION, 0.99)
         reasons.append(Rule.CORROBORATED.says(f"a field that a believed host added names {hop.received.ip} too"))
     against = _against(anomalies, walked.source)
-    return Origin(
-        ip=hop.received.ip,
-        name=hop.received.rdns,
-        trust=hop.trust,
-        confidence=round(confidence * (1 - against * _SUSPICION), 2),
-        basis=basis,
-        reasons=tuple(dict.fromkeys(reasons)),  # the hop may be the believed one too
-        hop=walked.source,
+    draft = _Draft(
+        hop.received.ip,
+        hop.received.rdns,
+        hop.trust,
+        round(confidence * (1 - against * _SUSPICION), 2),
+        basis,
+        tuple(dict.fromkeys(reasons)),  # the hop may be the believed one too
+        walked.source,
     )
+    draft.__class__ = Origin
+    return draft
 
 
 def find_deeper(hops: Sequence[Hop], origin: Origin, anomalies: Sequence[Anomaly]) -> Origin | None:
@@ -136,10 +141,10 @@ def _against(anomalies: Sequence[Anomaly], hop: int) -> float:
 
 
 def _is_inside(hop: Hop, walked: Walk, site: Site) -> bool:
-    if walked.end in {None, Rule.UNDECLARED_RECEIVER}:
+    if walked.end is None or walked.end is Rule.UNDECLARED_RECEIVER:
         return True
-    ip = hop.received.ip
-    return scope(ip) in {Scope.LOOPBACK, Scope.PRIVATE} or site.internal.has(ip, None)
+    where = scope(hop.received.ip)
+    return where is Scope.LOOPBACK or where is Scope.PRIVATE or site.internal.has(hop.received.ip, None)
 
 
 def _from_field(hops: Sequence[Hop], rule: Rule) -> Origin:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from hoptrail_tracer.addresses import Scope, near, scope
+from hoptrail_tracer.drafts import draft_of
 from hoptrail_tracer.model import Kind, Received
 from hoptrail_tracer.names import (
     canonical,
@@ -52,6 +53,9 @@ class Walk:
     observed: bool
     handed_in: bool
     picked_up: bool
+
+
+_WalkDraft = draft_of(Walk)
 
 
 @dataclass(slots=True)
@@ -109,9 +113,11 @@ def walk(hops: Sequence[Received], texts: Sequence[str | None], site: Site, *, o
         end = Rule.LOCAL_PICKUP
     if end in {Rule.UNREADABLE, Rule.NO_ADDRESS}:
         path.source = None
-    return Walk(
+    draft = _WalkDraft(
         len(path.reasons), path.source, end, path.source_via, tuple(path.reasons), observed, handed_in, path.picked_up
     )
+    draft.__class__ = Walk
+    return draft
 
 
 def _step(path: _Path, rule: Rule, received: Received, site: Site) -> None:

@@ -5,7 +5,7 @@ form, comments without end. Linear in the length of the line.
 """
 
 import re
-from typing import NamedTuple
+from typing import TypeAlias
 
 from hoptrail_tracer.received import address, date
 from hoptrail_tracer.received.clauses import COMMENT, Clauses, Line
@@ -32,11 +32,8 @@ _ENDS_NAME = frozenset({"helo", "ehlo", "with", "via", "at", "as", "named", "fro
 _AROUND = "<>,;"
 
 
-class _Piece(NamedTuple):
-    """A word, quoted string, bracket, comment or semicolon, and where it begins."""
-
-    text: str
-    start: int
+# A word, quoted string, bracket, comment or semicolon, and where it begins. A plain tuple: a line has twenty.
+_Piece: TypeAlias = tuple[str, int]
 
 
 def scan(text: str) -> Line:
@@ -49,12 +46,13 @@ def scan(text: str) -> Line:
     pieces = _pieces(text, comments)
     tail: list[_Piece] = []
     if dated:
-        tail = [piece for piece in pieces if piece.start >= dated.end]
-        pieces = [piece for piece in pieces if piece.start < dated.start]
+        tail = [piece for piece in pieces if piece[1] >= dated.end]
+        pieces = [piece for piece in pieces if piece[1] < dated.start]
     by_at = _by_at(pieces)
     name = peer = ""
-    if pieces and pieces[0].text.lower() == "from":
-        end = pieces[by_at].start if by_at < len(pieces) else pieces[-1].start + len(pieces[-1].text)
+    if pieces and pieces[0][0].lower() == "from":
+        last, start = pieces[-1]
+        end = pieces[by_at][1] if by_at < len(pieces) else start + len(last)
         name, peer = _from_clause(text[:end], pieces[1:by_at])
     elif by_at == len(pieces):
         by_at = 0  # no clause opens: comments are all there is
@@ -149,7 +147,7 @@ def _pieces(text: str, comments: dict[int, int]) -> list[_Piece]:
     while found := _PIECE.search(text, at):
         start, at = found.span()
         at = comments.get(start, at)
-        pieces.append(_Piece(text[start:at], start))
+        pieces.append((text[start:at], start))
     return pieces
 
 
@@ -159,26 +157,26 @@ def _by_at(pieces: list[_Piece]) -> int:
     A client's HELO may contain "by", so the last one that follows an address counts: that the host wrote itself.
     """
     chosen = None
-    for at, piece in enumerate(pieces):
-        if piece.text.lower() != "by":
+    for at, (word, _) in enumerate(pieces):
+        if word.lower() != "by":
             continue
-        before = pieces[at - 1].text if at else ""
+        before = pieces[at - 1][0] if at else ""
         if chosen is None or (before[:1] in {"(", "["} and _HOLDS_ADDRESS.search(before)):
             chosen = at
     if chosen is None:
-        keywords = (at for at, piece in enumerate(pieces) if at and piece.text in _AFTER_BY)
+        keywords = (at for at, (word, _) in enumerate(pieces) if at and word in _AFTER_BY)
         chosen = next(keywords, len(pieces))
     return chosen
 
 
 def _from_clause(head: str, pieces: list[_Piece]) -> tuple[str, str]:
     """The name that stands first, and the text of the rest."""
-    start = end = pieces[0].start if pieces else len(head)
-    for piece in pieces:
-        first = piece.text[0]
-        if first == "(" or (end > start and (first == "[" or "@" in piece.text or piece.text.lower() in _ENDS_NAME)):
+    start = end = pieces[0][1] if pieces else len(head)
+    for text, at in pieces:
+        first = text[0]
+        if first == "(" or (end > start and (first == "[" or "@" in text or text.lower() in _ENDS_NAME)):
             break
-        end = piece.start + len(piece.text)
+        end = at + len(text)
         if first == "[":
             break
     return head[start:end], head[end:].rstrip()
@@ -190,8 +188,7 @@ def _after(*runs: list[_Piece]) -> tuple[dict[str, list[str]], dict[str, list[st
     notes: dict[str, list[str]] = {clause: [] for clause in _CLAUSES}
     for run in runs:
         clause = ""
-        for piece in run:
-            text = piece.text
+        for text, _ in run:
             if text[0] == "(":
                 notes[clause].append(text)
             elif text == ";":
