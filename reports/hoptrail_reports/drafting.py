@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import date, datetime
 
 from hoptrail_reports.abuse import ledger
+from hoptrail_reports.abuse.contactfiles import Overrides, overrides, with_files
 from hoptrail_reports.abuse.drafts import DraftSummary, draft_day
 from hoptrail_reports.report import DraftLine
 from hoptrail_reports.settings import AbuseSettings
@@ -36,7 +37,13 @@ def draft(
             asked = Lookups(lookups, site=site, cache=cache)
             try:
                 return await draft_day(
-                    day, store, site=site, settings=abuse, contact=_contact(asked), facts=asked.facts, now=now
+                    day,
+                    store,
+                    site=site,
+                    settings=with_files(abuse),
+                    contact=_contact(asked, overrides(abuse)),
+                    facts=asked.facts,
+                    now=now,
                 )
             finally:
                 await asked.aclose()
@@ -44,11 +51,13 @@ def draft(
     return asyncio.run(drafted())
 
 
-def _contact(asked: Lookups) -> Callable[[str], Awaitable[ContactAnswer]]:
-    """How to find a contact, by a table of registries that is fetched anew only on a night that asks for one."""
+def _contact(asked: Lookups, own: Overrides) -> Callable[[str], Awaitable[ContactAnswer]]:
+    """How to find a contact: the site's own word, else by a table of registries, fetched only on a night that asks."""
     fresh: list[asyncio.Task[bool]] = []
 
     async def contact(address: str) -> ContactAnswer:
+        if known := own.find(address):
+            return known
         if not fresh:
             fresh.append(asyncio.create_task(asked.refresh_bootstrap()))
         await fresh[0]

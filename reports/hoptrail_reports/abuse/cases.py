@@ -66,11 +66,16 @@ class _Pile:
             self.sample = record
 
 
-def fold(day: date, records: Iterable[MessageRecord], court: Judge) -> list[Case]:
-    """The cases of a day, those with most messages first; messages that are no spam are passed over."""
+def fold(
+    day: date, records: Iterable[MessageRecord], court: Judge, *, marked: frozenset[str] = frozenset()
+) -> list[Case]:
+    """The cases of a day, those with most messages first; messages that are no spam are passed over.
+
+    What a person called spam is, whatever its score: `marked` holds ids.
+    """
     piles: dict[tuple[str, str], _Pile] = {}
     for record in records:
-        if not _is_spam(record, court):
+        if record.id not in marked and not _is_spam(record, court):
             continue
         objection = reportable.objection(record, court, record.facts)
         key = (record.trace.origin.ip or "", objection.code if objection else "")

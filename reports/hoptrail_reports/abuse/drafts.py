@@ -10,9 +10,10 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import chain
 from typing import Final
 
-from hoptrail_reports.abuse import cases, contactbook, ledger, mutes, reportable
+from hoptrail_reports.abuse import cases, contactbook, ledger, marks, mutes, reportable
 from hoptrail_reports.abuse.cases import Case
 from hoptrail_reports.abuse.contactbook import Remembered
 from hoptrail_reports.abuse.contacts import Choice, among, choose, form_for
@@ -34,6 +35,8 @@ _log = logging.getLogger("hoptrail.abuse")
 
 ContactFinder = Callable[[str], Awaitable[ContactAnswer]]
 FactFinder = Callable[[str], Awaitable[AddressFacts]]
+_DAY_IS_FULL: Final = "the day has its drafts"
+_NIGHT_IS_OVER: Final = "not looked up yet: the night's limit was reached"
 AT_ONCE: Final = 16
 """Look-ups under way together; the look-ups themselves keep to the pace of each registry."""
 
@@ -84,8 +87,8 @@ async def draft_day(
     now = now or datetime.now(UTC)
     court = reportable.judge(site, settings, now, mutes.mutes(store.db, now))
     night = _Night(store, court, site, contact, facts, contactbook.remembered(store.db))
-    records = Reader(store.db).messages(*day_span(day), spam_only=True, evidence=True)
-    ledger.put_cases(store, cases.fold(day, records, night.court))
+    for each in sorted({day, *_marked_days(night)}):
+        _fold(night, each)
     _expire(night)
     drafted = await _draft(night, _candidates(night, day)) if settings.draft else 0
     if settings.keep_days:
@@ -101,6 +104,24 @@ async def draft_day(
             Counter(case.objection.code for case in found if case.objection and case.state == "refused").most_common()
         ),
     )
+
+
+def _marked_days(night: _Night) -> list[date]:
+    """The closed days of messages that a person marked since, as far back as anything is still reported."""
+    oldest = night.court.now - timedelta(hours=night.settings.stop_hours)
+    return [day for day in marks.days_to_fold(night.store.db) if oldest.date() <= day < night.court.now.date()]
+
+
+def _fold(night: _Night, day: date) -> None:
+    reader, marked = Reader(night.store.db), marks.marked(night.store.db, day)
+    spam = reader.messages(*day_span(day), spam_only=True, evidence=True)
+    scored_low = (record for key in sorted(marked) for record in reader.find(key) if not _scored_spam(record))
+    ledger.put_cases(night.store, cases.fold(day, chain(spam, scored_low), night.court, marked=marked))
+    marks.set_folded(night.store, marked)
+
+
+def _scored_spam(record: MessageRecord) -> bool:
+    return record.score is not None and record.score.is_spam
 
 
 def _expire(night: _Night) -> None:
@@ -120,26 +141,35 @@ def _candidates(night: _Night, day: date) -> list[Case]:
 
 async def _draft(night: _Night, candidates: Sequence[Case]) -> int:
     limit = night.settings.contact_lookups
-    asked, left = candidates[:limit], candidates[limit:]
-    ledger.settle(
-        night.store, [replace(case, detail="not looked up yet: the night's limit was reached") for case in left]
-    )
+    asked, left = list(candidates[:limit]), list(candidates[limit:])
     counts = {day: ledger.counts(night.store.db, day) for day in {case.day for case in asked}}
-    settled, drafted = [], 0
-    for start in range(0, len(asked), AT_ONCE):
-        batch = asked[start : start + AT_ONCE]
-        answers = await asyncio.gather(*(_ask(night, case) for case in batch))
-        for case, (choice, facts) in zip(batch, answers, strict=True):
-            outcome = _guarded_outcome(night, replace(case, facts=facts), choice, counts[case.day])
-            if isinstance(outcome, Case):
-                settled.append(outcome)
-                continue
-            form = suitable(outcome, form_for(outcome.contact.address, night.settings, night.book))
-            if ledger.put_draft(night.store, case, outcome, form):
-                drafted += 1
-                counts[case.day][outcome.contact.address] = counts[case.day].get(outcome.contact.address, 0) + 1
-    ledger.settle(night.store, settled)
+    deadline = asyncio.get_running_loop().time() + night.settings.contact_minutes * 60
+    drafted = 0
+    while asked and asyncio.get_running_loop().time() < deadline:
+        batch, asked = asked[:AT_ONCE], asked[AT_ONCE:]
+        full = [case for case in batch if sum(counts[case.day].values()) >= night.settings.drafts_per_day]
+        ledger.settle(night.store, [replace(case, state="capped", detail=_DAY_IS_FULL) for case in full])
+        open_cases = [case for case in batch if case not in full]
+        answers = await asyncio.gather(*(_ask(night, case) for case in open_cases))
+        drafted += sum(
+            _decided(night, replace(case, facts=facts), choice, counts[case.day])
+            for case, (choice, facts) in zip(open_cases, answers, strict=True)
+        )
+    ledger.settle(night.store, [replace(case, state="waiting", detail=_NIGHT_IS_OVER) for case in (*asked, *left)])
     return drafted
+
+
+def _decided(night: _Night, case: Case, choice: Choice, counts: dict[str, int]) -> bool:
+    """Store what becomes of a case; whether that is a new draft."""
+    outcome = _guarded_outcome(night, case, choice, counts)
+    if isinstance(outcome, Case):
+        ledger.settle(night.store, [outcome])
+        return False
+    address = outcome.contact.address
+    put = ledger.put_draft(night.store, case, outcome, suitable(outcome, form_for(address, night.settings, night.book)))
+    if put:
+        counts[address] = counts.get(address, 0) + 1
+    return put
 
 
 async def _ask(night: _Night, case: Case) -> tuple[Choice, AddressFacts | None]:
@@ -173,7 +203,7 @@ def _outcome(night: _Night, case: Case, choice: Choice, counts: dict[str, int]) 
     if counts.get(choice.contact.address, 0) >= night.settings.drafts_per_contact:
         return replace(case, state="capped", detail=f"{choice.contact.address} has its drafts of the day")
     if sum(counts.values()) >= night.settings.drafts_per_day:
-        return replace(case, state="capped", detail="the day has its drafts")
+        return replace(case, state="capped", detail=_DAY_IS_FULL)
     found = Reader(night.store.db).find(case.sample)
     if not found:
         return replace(case, state="expired", detail="the message is no longer stored")

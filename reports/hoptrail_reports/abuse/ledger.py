@@ -14,6 +14,7 @@ from hoptrail_reports.abuse.report import Report
 from hoptrail_reports.abuse.reportable import Objection
 from hoptrail_reports.errors import ReportError
 from hoptrail_store.assembly import moment
+from hoptrail_store.reader import day_span
 from hoptrail_store.rows import milliseconds
 from hoptrail_store.store import Store
 from hoptrail_tracer.model import AddressFacts
@@ -156,6 +157,12 @@ def drafts(db: Database, *, day: date | None = None, states: tuple[DraftState, .
     return [_draft(row) for row in rows]
 
 
+def drafts_from(db: Database, message_id: str) -> list[Draft]:
+    """The drafts that show a message, by the store's id of it."""
+    rows = db.query(f"{_DRAFTS} WHERE abuse_case.sample = ? ORDER BY abuse_draft.id", (message_id,))
+    return [_draft(row) for row in rows]
+
+
 def draft(db: Database, beginning: str) -> Draft:
     """The one draft whose id begins so; raises UnknownDraftError."""
     rows = list(db.query(f"{_DRAFTS} WHERE substr(abuse_draft.id, 1, ?) = ?", (len(beginning), beginning)))
@@ -206,5 +213,6 @@ def forget(store: Store, before: date) -> None:
         store.db.conn.execute(
             "DELETE FROM abuse_answer WHERE draft IN (SELECT id FROM abuse_draft WHERE day < ?)", (str(before),)
         )
+        store.db.conn.execute("DELETE FROM abuse_mark WHERE marked_ms < ?", (milliseconds(day_span(before)[0]),))
         for table in ("abuse_draft", "abuse_case"):
             store.db.conn.execute(f"DELETE FROM {table} WHERE day < ?", (str(before),))  # noqa: S608 - our own names

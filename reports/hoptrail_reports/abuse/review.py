@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from hoptrail_reports.abuse import contactbook, ledger
+from hoptrail_reports.abuse.contactfiles import with_files
 from hoptrail_reports.abuse.contacts import among, choose
 from hoptrail_reports.abuse.evidence import prepare
 from hoptrail_reports.abuse.forms import FORMS, suitable
@@ -23,8 +24,8 @@ from hoptrail_tracer.lookups.mailaddr import parse_mail_address
 from hoptrail_tracer.model import Contact, ContactAnswer
 from hoptrail_tracer.settings import SiteSettings
 
-OPEN: Final[tuple[DraftState, ...]] = ("draft", "approved", "dismissed")
-"""States that a person's word may still change; what was handed to the smarthost is history."""
+OPEN: Final[tuple[DraftState, ...]] = ("draft", "approved", "dismissed", "refused")
+"""States that a person's word may still change; what the smarthost took, or may have, is history."""
 _REASON_MAX: Final = 500
 _BY_HAND: Final = "a person"
 
@@ -69,8 +70,9 @@ def edit(
     """The draft with its note, contact or form changed; it waits for a person's word (again).
 
     A form is remembered for the contact. A contact is checked like one that was looked up, and does not see recipients
-    that only the one before it may see. Raises UnknownDraftError and ReviewError.
+    that only the one before it may see. Raises UnknownDraftError, ReviewError and ContactFileError.
     """
+    settings = with_files(settings)
     found = _open(store, draft_id)
     report, form = found.report, change.form or found.form
     if form not in FORMS:
@@ -97,7 +99,7 @@ def _decide(store: Store, draft_id: str, state: DraftState, reason: str | None, 
     with store.transaction():
         changed = store.db.conn.execute(
             "UPDATE abuse_draft SET state = ?, reason = ?, decided_ms = ?, detail = NULL"
-            " WHERE id = ? AND state IN ('draft', 'approved', 'dismissed')",
+            " WHERE id = ? AND state IN ('draft', 'approved', 'dismissed', 'refused')",
             (state, shown(reason, _REASON_MAX) if reason else None, milliseconds(now), draft_id),
         )
     found = ledger.draft(store.db, draft_id)

@@ -1,11 +1,14 @@
-"""How abuse reports are drafted. Nothing here sends anything."""
+"""How abuse reports are drafted, sent, and their answers found."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
+from urllib.parse import urlsplit
 
 from hoptrail_tracer.lookups.mailaddr import parse_mail_address
 from hoptrail_tracer.options import option
 from hoptrail_tracer.sitematch import host_list
+
+SMTP_PORT: Final = 25
 
 
 def _check_address(text: str) -> None:
@@ -13,9 +16,27 @@ def _check_address(text: str) -> None:
         raise ValueError(f"{text!r} is no plain mail address: write it as in 'abuse-reports@example.org'")
 
 
+def parse_smarthost(text: str) -> tuple[str, int]:
+    """Return host and port of "HOST", "HOST:PORT" or "[V6]:PORT". ValueError says what to write instead."""
+    parts = urlsplit(f"//{text}")
+    try:
+        port = parts.port or SMTP_PORT
+    except ValueError:
+        port = 0
+    if not parts.hostname or not port or text != parts.netloc or "@" in text:
+        raise ValueError(f"{text!r} is no host with a port: write it as in 'smarthost.example.org:587'")
+    return parts.hostname, port
+
+
+def check_smarthost(text: str) -> None:
+    """Refuse what is no "HOST:PORT"."""
+    if text:
+        parse_smarthost(text)
+
+
 @dataclass(frozen=True, slots=True)
 class AbuseSettings:
-    """[abuse]: which spam becomes a draft, for whom, and what a draft shows."""
+    """[abuse]: which spam becomes a draft, for whom, what a draft shows, and how one that was approved is sent."""
 
     draft: bool = option(True, "Draft abuse reports in the nightly run. A draft is never sent without a person's word.")  # noqa: FBT003
     reporter: str = option(
@@ -48,6 +69,17 @@ class AbuseSettings:
     do_not_mail: tuple[str, ...] = option(
         (), "Contacts (address or domain) nothing is ever drafted for.", example='["abuse@registry.example"]'
     )
+    do_not_mail_file: str = option(
+        "",
+        "A file with more of them, an address or a domain a line; '#' begins a comment. It is read anew each time.",
+        example='"/etc/hoptrail/do-not-mail"',
+    )
+    contacts_file: str = option(
+        "",
+        "A file that says whom to write to, before anybody is asked: a line has a network and an address, as in "
+        "'198.51.100.0/24 abuse@isp.example.net', or '-' for nobody. The smallest network decides.",
+        example='"/etc/hoptrail/contacts"',
+    )
     never_report: tuple[str, ...] = option(
         (),
         "Networks, addresses or host names nothing is ever drafted about, besides your own, your forwarders and lists.",
@@ -70,6 +102,12 @@ class AbuseSettings:
     contact_lookups: int = option(
         2_000, "At most this many origins are looked up in a night; the rest wait for the next.", at_least=0
     )
+    contact_minutes: float = option(
+        60,
+        "A night asks registries for at most this long; the rest waits for the next.",
+        at_least=0,
+        at_most=720,
+    )
     keep_days: int = option(
         90,
         "Days after which cases and drafts are deleted, and the evidence in them with them; 0 keeps them for ever.",
@@ -81,3 +119,37 @@ class AbuseSettings:
         at_least=2_048,
         at_most=1_048_576,
     )
+    smarthost: str = option(
+        "",
+        "Where `hoptrail abuse send` hands approved reports to: 'HOST' or 'HOST:PORT'. Empty: nothing can be sent.",
+        example='"127.0.0.1:25"',
+        check=check_smarthost,
+    )
+    smarthost_tls: Literal["none", "starttls", "tls"] = option(
+        "none",
+        "'none' is for a smarthost on this host; 'starttls' and 'tls' (from the first byte, port 465) check its "
+        "certificate and send nothing without.",
+    )
+    smarthost_ca_file: str = option(
+        "", "Certificates to check the smarthost's by (PEM). Empty: the system's.", example='"/etc/hoptrail/ca.pem"'
+    )
+    smarthost_user: str = option(
+        "", "The name to authenticate with; needs TLS, or a smarthost on loopback.", example='"abuse-reports"'
+    )
+    smarthost_password_file: str = option(
+        "",
+        "A file whose first line is the password; only its owner may read it.",
+        example='"/etc/hoptrail/smarthost-password"',
+    )
+    smarthost_timeout_s: float = option(
+        60.0, "How long an answer of the smarthost may take.", at_least=0.1, at_most=600
+    )
+    bounce_address: str = option(
+        "",
+        "The address that bounces go to; '+', the report's id and a tag are put before its '@', so its host must take "
+        "such addresses (recipient_delimiter = +). Empty: that of `reporter`.",
+        example='"abuse-bounces@example.org"',
+        check=_check_address,
+    )
+    sends_per_day: int = option(200, "At most this many reports are sent on one UTC day.", at_least=0)
+    sends_per_contact: int = option(20, "At most this many reports are sent to one contact on one UTC day.", at_least=1)

@@ -36,8 +36,9 @@ def test_manual_page_names_every_command_and_option():
     page = (TOP / "docs/man/hoptrail-abuse.1.md").read_text()
     synopsis, options = page.split("## SYNOPSIS")[1].split("## DESCRIPTION")[0], page.split("## OPTIONS")[1]
     for name, sub in abuse.command.commands.items():
-        line = next(line for line in synopsis.splitlines() if f"hoptrail abuse {name}" in line)
+        line = " ".join(line for line in synopsis.splitlines() if f"hoptrail abuse {name} " in line)
         for parameter in sub.params:
             if isinstance(parameter, click.Option):
-                assert parameter.opts[0] in line, name
-                assert f"`{parameter.opts[0]}" in options
+                for option in (*parameter.opts, *parameter.secondary_opts):
+                    assert option in line, name
+                    assert f"`{option}" in options

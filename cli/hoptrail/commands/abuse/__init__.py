@@ -2,7 +2,21 @@
 
 import click
 
-from hoptrail.commands.abuse import approve, contact, dismiss, edit, list_, mute, show, stats, unmute
+from hoptrail.commands.abuse import (
+    approve,
+    contact,
+    dismiss,
+    edit,
+    list_,
+    mark,
+    mute,
+    receive,
+    resolve,
+    send,
+    show,
+    stats,
+    unmute,
+)
 
 
 @click.group(name="abuse")
@@ -13,5 +27,5 @@ def command() -> None:
     """
 
 
-for _module in (list_, show, approve, dismiss, edit, mute, unmute, contact, stats):
+for _module in (list_, show, approve, dismiss, edit, send, resolve, receive, mark, mute, unmute, contact, stats):
     command.add_command(_module.command)

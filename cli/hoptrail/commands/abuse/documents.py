@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from hoptrail_reports.abuse.answers import Received
 from hoptrail_reports.abuse.cases import Case
 from hoptrail_reports.abuse.ledger import Draft
 
@@ -51,6 +52,18 @@ def case_document(case: Case) -> dict[str, Any]:
         "subject": case.subject,
         "campaign": case.campaign or None,
         "deeper": case.deeper,
+    }
+
+
+def answer_document(answer: Received) -> dict[str, Any]:
+    """What came back about a report."""
+    return {
+        "kind": answer.kind,
+        "proven": answer.proven,
+        "at": answer.at.isoformat(),
+        "sender": answer.sender,
+        "subject": answer.subject,
+        "detail": answer.detail,
     }
 
 

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 import click
 
-from hoptrail.commands.abuse.documents import draft_document
+from hoptrail.commands.abuse.documents import answer_document, draft_document
 from hoptrail.config import Config
 from hoptrail.configured import configured
-from hoptrail_reports.abuse import contactbook, ledger
+from hoptrail_reports.abuse import answers, contactbook, ledger
 from hoptrail_reports.abuse.contactbook import Remembered
 from hoptrail_reports.abuse.forms import FORMS, suitable, written
 from hoptrail_reports.abuse.ledger import Draft
@@ -27,16 +27,21 @@ def command(config: Config, draft_id: str, *, form: str | None, as_json: bool) -
     """Show the draft whose id begins with ID: how its contact was found, and the message as it would be sent."""
     with open_readonly(config.store.path) as reader:
         draft = ledger.draft(reader.db, draft_id)
+        came = answers.answers(reader.db, [draft.id])[draft.id]
         book = contactbook.about(contactbook.remembered(reader.db), draft.report.contact.address)
     form = suitable(draft.report, form or draft.form)
     message = written(draft.report, form, sender=sender_of(config.abuse, config.site))
     text = message.decode("utf-8", "surrogateescape")
     if as_json:
-        document = {**draft_document(draft), "form": form, "message": text}
+        document = {**draft_document(draft), "answers": list(map(answer_document, came)), "form": form, "message": text}
         click.echo(json.dumps(document, indent=2))
         return
     for name, value in _facts_about(draft, book, config, datetime.now(UTC)):
         click.echo(click.style(f"{name}:".ljust(11), dim=True) + printable(value))
+    for answer in came:
+        sender = f"from {answer.sender}" if answer.sender else None
+        words = filter(None, (f"{answer.at:%Y-%m-%d %H:%M} UTC", answer.kind, sender, answer.detail, answer.subject))
+        click.echo(click.style("Came back: ", dim=True) + printable(" ".join(words)))
     click.echo()
     for line in text.replace("\r\n", "\n").split("\n"):
         click.echo(" " * (len(line) - len(line.lstrip(" \t"))) + printable(line))
