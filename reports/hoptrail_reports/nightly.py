@@ -7,7 +7,7 @@ same; a run that is killed leaves the last report as it was.
 import json
 import logging
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -25,11 +25,11 @@ from hoptrail_reports.shown import counted
 from hoptrail_reports.text import text
 from hoptrail_reports.topology import svg, tables
 from hoptrail_reports.topology.details import relay_details
-from hoptrail_reports.topology.source import stored_ways
-from hoptrail_reports.topology.traffic import Traffic, Way, traffic
+from hoptrail_reports.topology.engine import selected_traffic, whole_days
+from hoptrail_reports.topology.traffic import Traffic
 from hoptrail_store.errors import StoreError
-from hoptrail_store.history import learn
-from hoptrail_store.reader import Reader, day_span, open_readonly
+from hoptrail_store.learning import learn
+from hoptrail_store.reader import Reader, open_readonly
 from hoptrail_store.retention import prune
 from hoptrail_store.rows import milliseconds
 from hoptrail_store.settings import StoreSettings
@@ -157,14 +157,8 @@ class _Job:
         return True
 
     def _map_step(self) -> str:
-        self.progress.expect(self.reader.day(self.day).messages)
-        self.traffic = traffic(self._ways())
+        self.traffic = selected_traffic(self.settings.store, whole_days(self.day, self.day))
         return f"{counted(self.traffic.messages, 'message')}, {counted(self.traffic.hops, 'hop')}"
-
-    def _ways(self) -> Iterator[Way]:
-        for way in stored_ways(self.reader, *day_span(self.day)):
-            self.progress.advance()
-            yield way
 
     def _drafts_step(self) -> str:
         settings = self.settings

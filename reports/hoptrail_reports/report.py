@@ -98,7 +98,6 @@ def figures(report: DayReport) -> dict[str, Any]:
     """The report as plain JSON values: summary.json, and what later days compare themselves with."""
     totals, relays = asdict(report.totals), report.relays
     totals |= {name: dict(totals[name]) for name in ("scores", "unscored", "anomalies")}
-    del totals["relays"]  # the map counts them by their names
     edges = relays.edges.values()
     return {
         **totals,

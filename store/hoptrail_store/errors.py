@@ -32,6 +32,14 @@ class MovedStoreError(TemporaryStoreError):
     """The open file is no longer the one at the store's path: open it again."""
 
 
+class ArchiveError(StoreError):
+    """A file of the archive of closed days cannot be written, read or believed; the message names it."""
+
+
+class FullArchiveError(ArchiveError, TemporaryStoreError):
+    """No space is left for the archive."""
+
+
 class RecordError(PermanentStoreError):
     """One record holds a value that no column takes; others are not concerned."""
 

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import NamedTuple
 
 from sqlite_utils import Database
 
@@ -21,24 +20,7 @@ from hoptrail_store.records import MessageRecord, RefusalCount
 from hoptrail_store.rows import milliseconds
 
 _PORTION = 500  # messages; below SQLite's limit of bound values
-_HOPS_PORTION = 20_000
 _WAIT_S = 5.0
-
-_HOPS = """
-SELECT
-    message, received_ms, position, ip.text, rdns.text, helo.text, by_name.text, software.text, protocol.text,
-    at_ms, delay_ms, trust, kind
-FROM message
-JOIN hop ON hop.message = message.number
-LEFT JOIN name AS ip ON ip.id = hop.ip
-LEFT JOIN name AS rdns ON rdns.id = hop.rdns
-LEFT JOIN name AS helo ON helo.id = hop.helo
-LEFT JOIN name AS by_name ON by_name.id = hop.by_name
-LEFT JOIN name AS software ON software.id = hop.software
-LEFT JOIN name AS protocol ON protocol.id = hop.protocol
-WHERE received_ms >= ? AND received_ms < ? AND (received_ms, message, position) > (?, ?, ?)
-ORDER BY received_ms, message, position
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +33,6 @@ class DaySummary:
     recipients: int
     refused_recipients: int  # of messages that were taken
     hops: int
-    relays: int  # receiving hosts named in any hop
     forged: int  # messages with a forged hop
     spam: int
     scores: tuple[tuple[int, int], ...]
@@ -76,24 +57,6 @@ class StoreSummary:
     refusals: int
 
 
-class HopRow(NamedTuple):
-    """One hop of one message, with names for ids: `trust` and `kind` are the codes of `hoptrail_store.rows`."""
-
-    message: int
-    received_ms: int
-    position: int
-    ip: str | None
-    rdns: str | None
-    helo: str | None
-    by: str | None
-    software: str | None
-    protocol: str | None
-    at_ms: int | None
-    delay_ms: int | None
-    trust: int
-    kind: int
-
-
 class Reader:
     """Queries over one store. Times are aware; a span holds its beginning and not its end."""
 
@@ -108,7 +71,7 @@ class Reader:
                 "SELECT (SELECT page_count * page_size FROM pragma_page_count, pragma_page_size) AS size_bytes,"
                 " count(*) AS messages, min(received_ms) AS oldest, max(received_ms) AS newest,"
                 " coalesce(sum(spam), 0) AS spam, (SELECT count(*) FROM evidence) AS evidence,"
-                " (SELECT count(*) FROM hop) AS hops, (SELECT count(*) FROM name) AS names,"
+                " coalesce(sum(hops), 0) AS hops, (SELECT count(*) FROM name) AS names,"
                 " (SELECT coalesce(sum(refused), 0) FROM refusal) AS refusals FROM message"
             )
         )
@@ -152,18 +115,6 @@ class Reader:
             at_ms, number = rows[-1]["received_ms"], rows[-1]["number"]
             yield from assembly.records(self.db, rows, evidence=evidence)
 
-    def hops(self, since: datetime, until: datetime) -> Iterator[HopRow]:
-        """Yield the parsed hops of a span's messages, message by message, newest hop first."""
-        at_ms, end_ms = milliseconds(since), milliseconds(until)
-        last = (at_ms, -1, -1)
-        while True:
-            rows = self.db.execute(f"{_HOPS} LIMIT {_HOPS_PORTION}", (last[0], end_ms, *last)).fetchall()
-            if not rows:
-                return
-            yield from map(HopRow._make, rows)
-            message, received_ms, position = rows[-1][:3]
-            last = (received_ms, message, position)
-
     def refusals(self, since: datetime, until: datetime) -> list[RefusalCount]:
         """Return the counts of a span's hours, those with most refusals first."""
         rows = self.db.query(
@@ -192,7 +143,6 @@ class Reader:
                 f" sum(hops) AS hops, sum(forged_hops > 0) AS forged, sum(spam) AS spam {of_day}"
             ),
             **row(f"count(*) AS recipients {joined.format('recipient')}"),
-            **row(f"count(DISTINCT by_name) AS relays {joined.format('hop')}"),
             **row(
                 "sum(refused) AS refusals, count(DISTINCT network) AS refusing_networks FROM refusal"
                 " WHERE hour_ms >= ? AND hour_ms < ?"

@@ -1,10 +1,11 @@
 """Stored messages traced again, by the present parser and what the site declares now."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hoptrail_store import assembly, rows, trail
+from hoptrail_store.archive.ledger import archived_up_to
 from hoptrail_store.records import MessageRecord
 from hoptrail_store.store import Store
 from hoptrail_tracer.chain import trace
@@ -45,8 +46,8 @@ def reparse(
 ) -> Reparsed:
     """Trace every stored message again and replace what changed; `progress` is told the messages done so far.
 
-    What a message was stamped with does not change, and neither do days that were closed already: run it before
-    the nightly job. Raises StoreError; what was done by then stays.
+    What a message was stamped with does not change, and neither do the maps of closed days and what the archive holds:
+    run it before the nightly job. Raises StoreError; what was done by then stays.
     """
     done = changed = origins = 0
     last = 0
@@ -59,7 +60,7 @@ def reparse(
         again = [(row["number"], record, trace_again(record, site)) for row, record in zip(found, records, strict=True)]
         differing = [(number, record, new) for number, record, new in again if new != record.trace]
         if differing:
-            _replace(store, [(number, record.fields, new) for number, record, new in differing])
+            _replace(store, differing)
             time.sleep(_PAUSE_S)
         done += len(found)
         changed += len(differing)
@@ -67,17 +68,20 @@ def reparse(
         progress(done)
 
 
-def _replace(store: Store, traces: list[tuple[int, tuple[tuple[bytes, bytes], ...], Trace]]) -> None:
-    packed = [(trail.pack(fields, new), number) for number, fields, new in traces]
+def _replace(store: Store, traces: Sequence[tuple[int, MessageRecord, Trace]]) -> None:
+    packed = [(trail.pack(record.fields, new), number) for number, record, new in traces]
     connection = store.db.conn
     with store.transaction() as names:
         connection.executemany("UPDATE trail SET data = ? WHERE message = ?", packed)
-        for number, _, new in traces:
-            connection.execute("DELETE FROM hop WHERE message = ?", (number,))
+        for number, record, new in traces:
+            way = rows.way_of(new)
+            if number > archived_up_to(connection, str(record.received_at.date())):
+                connection.execute("DELETE FROM hop WHERE message = ?", (number,))
+                rows.insert_hops(connection, names, number, new, way)
             connection.execute("DELETE FROM anomaly WHERE message = ?", (number,))
-            rows.insert_trace(connection, names, number, new)
+            rows.insert_anomalies(connection, number, new)
             connection.execute(
                 "UPDATE message SET (origin_ip, origin_name, origin_trust, origin_confidence, origin_basis, hops,"
-                " forged_hops) = (?, ?, ?, ?, ?, ?, ?) WHERE number = ?",
-                (*rows.origin_values(names, new), number),
+                " forged_hops, root_name) = (?, ?, ?, ?, ?, ?, ?, ?) WHERE number = ?",
+                (*rows.origin_values(names, new, way), number),
             )

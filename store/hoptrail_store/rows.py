@@ -3,27 +3,52 @@
 import json
 import sqlite3
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from hoptrail_store import trail
+from hoptrail_store.habits import taught_shapes
 from hoptrail_store.names import Names
 from hoptrail_store.records import Answer, MessageRecord, RefusalCount
+from hoptrail_tracer.handover import Handover, handovers
 from hoptrail_tracer.model import Hop, Kind, Trace, Trust
+from hoptrail_tracer.path import relay_path
 
 TRUST_CODES: Final = {trust: code for code, trust in enumerate(Trust)}
 KIND_CODES: Final = {kind: code for code, kind in enumerate(Kind)}
+
+LOOPED: Final = 1
+REPEATED: Final = 2
+REVISITED: Final = 4
+"""What `hop.marks` adds up."""
 
 _TEXT_MAX = 998  # characters: RFC 5322's longest line; what is longer is of no use to a report
 
 
 @dataclass(frozen=True, slots=True)
+class Way:
+    """What the map of relays needs of a trace: where the way ended, and by hop the hand-over and the shape it shows."""
+
+    root: str | None
+    handovers: Mapping[int | None, Handover]
+    shapes: Mapping[int, str]
+
+
+def way_of(trace: Trace) -> Way:
+    """Return the way of a message, worked out once, when it is recorded."""
+    steps = relay_path(trace.hops)[::-1]
+    found = {handover.hop: handover for handover in handovers(steps)} if steps else {}
+    return Way(steps[0].relay if steps else None, found, taught_shapes(trace.hops))
+
+
+@dataclass(frozen=True, slots=True)
 class Prepared:
-    """A record with its blobs packed, ready to be inserted."""
+    """A record with its blobs packed and its way worked out, ready to be inserted."""
 
     record: MessageRecord
+    way: Way
     trail: bytes
     evidence: bytes | None
     evidence_bytes: int
@@ -35,6 +60,7 @@ def prepare(record: MessageRecord, *, evidence_max_bytes: int, digest: bytes | N
     evidence = record.evidence[:evidence_max_bytes] if record.evidence else b""
     return Prepared(
         record,
+        way_of(record.trace),
         trail.pack(record.fields, record.trace),
         zlib.compress(evidence, level=3) if evidence else None,
         len(evidence),
@@ -54,7 +80,8 @@ def insert(connection: sqlite3.Connection, names: Names, prepared: Prepared, now
         [(number, position, clipped(address)) for position, address in enumerate(record.recipients)],
     )
     _insert_client(connection, names, number, record)
-    insert_trace(connection, names, number, record.trace)
+    insert_hops(connection, names, number, record.trace, prepared.way)
+    insert_anomalies(connection, number, record.trace)
     _insert_facts(connection, names, number, record)
     if prepared.evidence:
         connection.execute(
@@ -63,16 +90,20 @@ def insert(connection: sqlite3.Connection, names: Names, prepared: Prepared, now
     return True
 
 
-def insert_trace(connection: sqlite3.Connection, names: Names, number: int, trace: Trace) -> None:
-    """Insert the rows that a trace alone decides; `hoptrail reparse` deletes them first."""
+def insert_hops(connection: sqlite3.Connection, names: Names, number: int, trace: Trace, way: Way) -> None:
+    """Insert the hops of a message."""
     connection.executemany(
-        "INSERT INTO hop VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO hop VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
-            (number, position, *_hop_values(names.id, hop))
+            (number, position, *_hop_values(names.id, hop), *_way_values(names.id, way, position))
             for position, hop in enumerate(trace.hops)
             if hop.received.status == "parsed"
         ],
     )
+
+
+def insert_anomalies(connection: sqlite3.Connection, number: int, trace: Trace) -> None:
+    """Insert what is wrong with a message's chain."""
     if trace.anomalies:
         connection.executemany(
             "INSERT INTO anomaly VALUES (?, ?, ?, ?, ?)",
@@ -83,8 +114,8 @@ def insert_trace(connection: sqlite3.Connection, names: Names, number: int, trac
         )
 
 
-def origin_values(names: Names, trace: Trace) -> tuple[object, ...]:
-    """Return the values of `message` that a trace decides: origin_ip to origin_basis, hops, forged_hops."""
+def origin_values(names: Names, trace: Trace, way: Way) -> tuple[object, ...]:
+    """Return the values of `message` that a trace decides: origin_ip to origin_basis, hops, forged_hops, root_name."""
     origin = trace.origin
     return (
         names.id(origin.ip),
@@ -94,13 +125,14 @@ def origin_values(names: Names, trace: Trace) -> tuple[object, ...]:
         origin.basis,
         len(trace.hops),
         sum(hop.trust is Trust.FORGED for hop in trace.hops),
+        names.id(way.root and trail.storable(way.root)),
     )
 
 
 def _insert_message(connection: sqlite3.Connection, names: Names, prepared: Prepared) -> int | None:
     record, score = prepared.record, prepared.record.score
     found = connection.execute(
-        "INSERT INTO message VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        "INSERT INTO message VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT DO NOTHING RETURNING number",
         (
             record.id,
@@ -113,7 +145,7 @@ def _insert_message(connection: sqlite3.Connection, names: Names, prepared: Prep
             clipped(record.message_id),
             clipped(record.subject),
             record.refused_recipients,
-            *origin_values(names, record.trace),
+            *origin_values(names, record.trace, prepared.way),
             score.points if score else None,
             score.required if score else None,
             ",".join(score.rules) if score and score.rules else None,
@@ -155,10 +187,17 @@ def _hop_values(name_id: Callable[[str | None], int | None], hop: Hop) -> tuple[
         name_id(clipped(received.software)),
         name_id(clipped(received.protocol)),
         milliseconds(received.date) if received.date else None,
-        None if hop.delay_s is None else round(hop.delay_s * 1000),
         TRUST_CODES[hop.trust],
         KIND_CODES[received.kind],
     )
+
+
+def _way_values(name_id: Callable[[str | None], int | None], way: Way, position: int) -> tuple[int | None, ...]:
+    shape, handover = name_id(way.shapes.get(position)), way.handovers.get(position)
+    if handover is None:
+        return None, None, None, 0, shape
+    marks = handover.looped * LOOPED + handover.repeated * REPEATED + handover.revisited * REVISITED
+    return name_id(trail.storable(handover.far)), handover.delay_s, handover.reach_s, marks, shape
 
 
 def _insert_facts(connection: sqlite3.Connection, names: Names, number: int, record: MessageRecord) -> None:

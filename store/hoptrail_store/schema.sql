@@ -7,6 +7,7 @@
 -- Facts about the store itself.
 --   key     'name_epoch': raised whenever rows of `name` are deleted, so that writers forget the ids they remember
 --           'names_kept': how many names the last search for unused ones left
+--           'archive_looked': number of the newest message when the days to move to the archive were last looked for
 CREATE TABLE meta (
     key TEXT PRIMARY KEY,
     value INTEGER NOT NULL
@@ -22,12 +23,14 @@ CREATE TABLE name (
 -- One row a message.
 --   number              joins the other tables; means nothing outside this file
 --   id                  the ULID in X-Hoptrail-Id
---   digest              of an imported message: the first 16 bytes of its SHA-256, so that it is imported once
+--   digest              of an imported message: the first 16 bytes of its SHA-256, so that it is imported once; of one from
+--                       a log, that of host, queue id, time and relay
 --   host_name           the MTA that took it
---   source              'milter' or 'import'
+--   source              'milter', 'import' or 'log': out of the MTA's log, a message for each relay that got a copy
 --   refused_recipients  of this message, by the MTA
 --   origin_ip, origin_name, origin_trust, origin_confidence, origin_basis   Trace.origin; trust as in `hop`
 --   hops, forged_hops   all hops of the trace, and those of class forged
+--   root_name           the relay where the message's way ended, as the map names it; NULL where no way could be followed
 --   points, required, rules, unscored   what SpamAssassin said; rules with commas between; all NULL: not configured
 --   spam                1 where points reached required
 CREATE TABLE message (
@@ -35,7 +38,7 @@ CREATE TABLE message (
     id TEXT NOT NULL UNIQUE,
     digest BLOB,
     host_name INTEGER NOT NULL REFERENCES name,
-    source TEXT NOT NULL CHECK (source IN ('milter', 'import')),
+    source TEXT NOT NULL CHECK (source IN ('milter', 'import', 'log')),
     received_ms INTEGER NOT NULL,
     size_bytes INTEGER NOT NULL,
     envelope_from TEXT,
@@ -49,6 +52,7 @@ CREATE TABLE message (
     origin_basis TEXT NOT NULL,
     hops INTEGER NOT NULL,
     forged_hops INTEGER NOT NULL,
+    root_name INTEGER REFERENCES name,
     points REAL,
     required REAL,
     rules TEXT,
@@ -85,13 +89,39 @@ CREATE TABLE recipient (
     PRIMARY KEY (message, position)
 ) WITHOUT ROWID;
 
--- The parsed hops of a message: what the relay map is made of.
+-- What became of a message for each recipient, where the MTA's log was imported: the last attempt.
+--   outcome      'sent', 'deferred', 'bounced', 'expired' or 'held'
+--   relay_name, relay_ip   who took it (ids of `name`); both NULL: it was delivered on the host, or not at all
+--   delay_ms     since the host took the message;  dsn  the enhanced status code (RFC 3463)
+--   next_id      the queue id that the relay gave it
+CREATE TABLE delivery (
+    message INTEGER NOT NULL REFERENCES message ON DELETE CASCADE,
+    recipient TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,
+    delay_ms INTEGER,
+    relay_name INTEGER REFERENCES name,
+    relay_ip INTEGER REFERENCES name,
+    dsn TEXT,
+    reply TEXT,
+    next_id TEXT,
+    PRIMARY KEY (message, recipient)
+) WITHOUT ROWID;
+
+-- The parsed hops of a message: what the relay map is made of. Those of closed days move to the archive.
 --   position   index into the trace's hops, 0 is the newest; a skipped or unparseable line leaves a gap
 --   ip, rdns, helo   of the sending side (ids of `name`); by_name of the receiving one, its address where it gave no name
 --   software, protocol   ids of `name`
---   delay_ms   since the next older dated hop; negative where clocks disagree
 --   trust      0 observed, 1 trusted, 2 vouched, 3 claimed, 4 forged
---   kind       0 relay, 1 submission, 2 local, 3 scanner, 4 fetch, 5 mapi, 6 http, 7 internal, 8 unknown
+--   kind       0 relay, 1 submission, 2 local, 3 scanner, 4 fetch, 5 mapi, 6 http, 7 internal, 8 unknown,
+--              9 delivery: no line, but what this host's log says of whom it handed the message to
+--   sender_name  the relay that handed the message over here, as the map names it; NULL where the line is no part of the
+--              way. It went to the sender of the next newer such line, the newest one to message.root_name
+--   delay_s    whole seconds since the sender's own line; negative where clocks disagree
+--   reach_s    whole seconds from the sender's own line to the root's; NULL too where `marks` says visited before
+--   marks      a sum: 1 the hand-over lies in a loop, 2 the message used this link before, 4 it visited the sender before
+--              (before: nearer to the root)
+--   shape      id of `name`: what the line looks like, where its writer can be believed (see shape_seen)
 CREATE TABLE hop (
     message INTEGER NOT NULL REFERENCES message ON DELETE CASCADE,
     position INTEGER NOT NULL,
@@ -102,9 +132,13 @@ CREATE TABLE hop (
     software INTEGER REFERENCES name,
     protocol INTEGER REFERENCES name,
     at_ms INTEGER,
-    delay_ms INTEGER,
     trust INTEGER NOT NULL,
     kind INTEGER NOT NULL,
+    sender_name INTEGER REFERENCES name,
+    delay_s INTEGER,
+    reach_s INTEGER,
+    marks INTEGER NOT NULL,
+    shape INTEGER REFERENCES name,
     PRIMARY KEY (message, position)
 ) WITHOUT ROWID;
 
@@ -117,6 +151,22 @@ CREATE TABLE anomaly (
     hop INTEGER,
     weight REAL NOT NULL,
     PRIMARY KEY (message, position)
+) WITHOUT ROWID;
+
+-- What was moved to the archive of closed days (docs/store.md), a part at a time.
+--   host         the `host=` that its folder has;  part  the number in the folder's name
+--   last_number  hops of later messages came when the part was made already: they are in the store
+--   state        'writing': the rows in `hop` count, and the folder, if it is there, does not;
+--                'moving': the folder counts, and the day's rows in `hop` up to last_number do not: they are being deleted;
+--                'moved': they are deleted
+CREATE TABLE archive_part (
+    day TEXT NOT NULL,
+    host TEXT NOT NULL,
+    part INTEGER NOT NULL,
+    last_number INTEGER NOT NULL,
+    hops INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('writing', 'moving', 'moved')),
+    PRIMARY KEY (day, host, part)
 ) WITHOUT ROWID;
 
 -- The raw trace fields and the whole trace, compressed: for `hoptrail show`, `hoptrail reparse` and drafts.
@@ -163,6 +213,13 @@ CREATE TABLE evidence (
 );
 CREATE INDEX evidence_stored ON evidence (stored_ms);
 
+-- Messages whose people were hidden (docs/privacy.md).
+--   how   1 local parts are hashed, 2 addresses of hosts are truncated, 3 both
+CREATE TABLE anonymised (
+    message INTEGER PRIMARY KEY REFERENCES message ON DELETE CASCADE,
+    how INTEGER NOT NULL
+);
+
 -- Recipients refused, counted per client network and hour, merged by addition: how directory harvesting shows.
 --   host_name  id of `name`;  network  the client's /24 or /64
 CREATE TABLE refusal (
@@ -174,6 +231,14 @@ CREATE TABLE refusal (
     refused INTEGER NOT NULL,
     PRIMARY KEY (hour_ms, network, host_name)
 ) WITHOUT ROWID;
+
+-- Sessions of imported logs in which recipients were refused, so that each is counted once in `refusal`.
+--   digest   of host, process, client and time;  hour_ms  as in `refusal`, and deleted with it
+CREATE TABLE log_session (
+    digest INTEGER PRIMARY KEY,
+    hour_ms INTEGER NOT NULL
+);
+CREATE INDEX log_session_hour ON log_session (hour_ms);
 
 -- The map of relays, written by `hoptrail nightly`: how each link was used on a closed UTC day. docs/topology.md
 -- defines the figures. All of them merge by addition (min, max, first and last by comparison) over days and hosts.
@@ -257,6 +322,7 @@ CREATE TABLE abuse_case (
     deeper TEXT
 ) WITHOUT ROWID;
 CREATE INDEX abuse_case_day ON abuse_case (day, state);
+CREATE INDEX abuse_case_ip ON abuse_case (ip, last_ms);
 
 -- Reports for a person to read. One a contact, address and day.
 --   state      'draft', 'approved', 'dismissed'; once sending began 'sending', 'uncertain' (it broke off where nobody can
@@ -264,6 +330,7 @@ CREATE INDEX abuse_case_day ON abuse_case (day, state);
 --   reason     why a person decided so;  detail  what sending came to, in words
 --   form       'spamcop', 'arf' or 'xarf': what `hoptrail abuse show` prints unless told otherwise
 --   report     JSON of all that a form needs but the message;  evidence  the message as shown, deflated
+--   tried_ms   when sending was last tried;  sent_ms  when the smarthost took it
 CREATE TABLE abuse_draft (
     id TEXT PRIMARY KEY,
     case_id TEXT NOT NULL REFERENCES abuse_case ON DELETE CASCADE,
@@ -277,41 +344,11 @@ CREATE TABLE abuse_draft (
     decided_ms INTEGER,
     report TEXT NOT NULL,
     evidence BLOB NOT NULL,
-    UNIQUE (day, ip, contact)
-);
-
--- What the site has seen of relays, learnt each night from lines that somebody believed speaks for, so that a line that
--- departs from it shows (hoptrail_tracer.history).
-
--- How a host's Received lines look.
---   by_name  the host;  shape  id of `name`: the line without its names, addresses and times;  since_ms  of the first one
-CREATE TABLE shape_seen (
-    by_name INTEGER NOT NULL REFERENCES name,
-CREATE INDEX abuse_case_ip ON abuse_case (ip, last_ms);
-    shape INTEGER NOT NULL REFERENCES name,
-    lines INTEGER NOT NULL,
-    since_ms INTEGER NOT NULL,
-    PRIMARY KEY (by_name, shape)
-) WITHOUT ROWID;
---   tried_ms   when sending was last tried;  sent_ms  when the smarthost took it
-
--- How often one relay handed mail to another.
---   back_ms  how far the dates ran back over the link at most, NULL where no two could be compared
-CREATE TABLE link_seen (
-    sender_name INTEGER NOT NULL REFERENCES name,
-    by_name INTEGER NOT NULL REFERENCES name,
-    messages INTEGER NOT NULL,
-    back_ms INTEGER,
-    PRIMARY KEY (sender_name, by_name)
-) WITHOUT ROWID;
-
--- The sums of `link_seen` for each relay, which would take long to add up for a busy one.
-CREATE TABLE relay_seen (
     tried_ms INTEGER,
     sent_ms INTEGER,
     detail TEXT,
-    relay_name INTEGER PRIMARY KEY REFERENCES name,
-    sent INTEGER NOT NULL,
+    UNIQUE (day, ip, contact)
+);
 CREATE INDEX abuse_draft_sent ON abuse_draft (sent_ms) WHERE sent_ms IS NOT NULL;
 
 -- What came back about a report that was sent.
@@ -363,6 +400,34 @@ CREATE TABLE abuse_mark (
 CREATE TABLE abuse_key (
     key BLOB NOT NULL
 );
+
+-- What the site has seen of relays, learnt each night from lines that somebody believed speaks for, so that a line that
+-- departs from it shows (hoptrail_tracer.history).
+
+-- How a host's Received lines look.
+--   by_name  the host;  shape  id of `name`: the line without its names, addresses and times;  since_ms  of the first one
+CREATE TABLE shape_seen (
+    by_name INTEGER NOT NULL REFERENCES name,
+    shape INTEGER NOT NULL REFERENCES name,
+    lines INTEGER NOT NULL,
+    since_ms INTEGER NOT NULL,
+    PRIMARY KEY (by_name, shape)
+) WITHOUT ROWID;
+
+-- How often one relay handed mail to another.
+--   back_ms  how far the dates ran back over the link at most, NULL where no two could be compared
+CREATE TABLE link_seen (
+    sender_name INTEGER NOT NULL REFERENCES name,
+    by_name INTEGER NOT NULL REFERENCES name,
+    messages INTEGER NOT NULL,
+    back_ms INTEGER,
+    PRIMARY KEY (sender_name, by_name)
+) WITHOUT ROWID;
+
+-- The sums of `link_seen` for each relay, which would take long to add up for a busy one.
+CREATE TABLE relay_seen (
+    relay_name INTEGER PRIMARY KEY REFERENCES name,
+    sent INTEGER NOT NULL,
     received INTEGER NOT NULL
 );
 
@@ -386,10 +451,11 @@ CREATE INDEX lookup_expires ON lookup (expires_ms);
 CREATE VIEW hop_named AS
 SELECT
     message.id, message.received_ms, hop.position, ip.text AS ip, rdns.text AS rdns, helo.text AS helo,
-    by_name.text AS by_name, hop.at_ms, hop.delay_ms, hop.trust, hop.kind
+    by_name.text AS by_name, hop.at_ms, hop.delay_s, hop.trust, hop.kind, sender.text AS sender
 FROM hop
 JOIN message ON message.number = hop.message
 LEFT JOIN name AS ip ON ip.id = hop.ip
 LEFT JOIN name AS rdns ON rdns.id = hop.rdns
 LEFT JOIN name AS helo ON helo.id = hop.helo
-LEFT JOIN name AS by_name ON by_name.id = hop.by_name;
+LEFT JOIN name AS by_name ON by_name.id = hop.by_name
+LEFT JOIN name AS sender ON sender.id = hop.sender_name;

@@ -36,8 +36,46 @@ class StoreSettings:
         at_least=0.1,
         at_most=60,
     )
+    archive: str = option(
+        "",
+        "A folder for the hops of closed days, in Parquet; the hosts of a fleet may share it. Empty: they stay in the "
+        "store's file.",
+    )
+    archive_after_days: int = option(
+        1, "Days after its end that a day moves to the archive, in the nightly job.", at_least=1, at_most=400
+    )
+    archive_keep_days: int = option(
+        0, "Days after which this host's days are deleted from the archive; 0 keeps them for ever.", at_least=0
+    )
+    hash_local_parts: Literal["never", "later", "at-once"] = option(
+        "never",
+        "Whether the part before the @ in addresses of people is replaced by a keyed hash: before it is stored "
+        "('at-once') or in the night when `anonymise_days` are over ('later'). docs/privacy.md says what else goes, and "
+        "what stops working.",
+    )
+    hash_key_file: str = option(
+        "/etc/hoptrail/hash.key",
+        "The file with the key of that hash, 16 bytes or more; only used with `hash_local_parts`. Whoever has it can "
+        "find out whether an address is in the store; without it nothing is stored.",
+    )
+    truncate_addresses: Literal["never", "later", "at-once"] = option(
+        "never",
+        "Whether addresses of hosts are cut to their network, /24 or /48, and names that spell them out: before they are "
+        "stored ('at-once', which also ends abuse drafts) or in the night when `anonymise_days` are over ('later').",
+    )
+    anonymise_days: int = option(
+        30,
+        "Days after which 'later' is. A week at least, since drafts are made of what is younger.",
+        at_least=7,
+        at_most=36_500,
+    )
     sync: Literal["commit", "checkpoint"] = option(
         "checkpoint",
         "When the disk is waited for. 'checkpoint': no record is lost when processes are killed; when the power fails, "
         "those of the last seconds may be. 'commit': not even then, for one wait a group of messages.",
     )
+
+    @property
+    def anonymises_at_once(self) -> bool:
+        """Whether something is hidden before it is stored: then there is no evidence, and nothing to draft from."""
+        return "at-once" in {self.hash_local_parts, self.truncate_addresses}

@@ -11,7 +11,7 @@ from hoptrail_milter.refusals import Refusals
 from hoptrail_milter.relay_line import envelope_lines
 from hoptrail_milter.relaymemory import RelayMemory
 from hoptrail_milter.status import document, prometheus
-from hoptrail_store.history import learn
+from hoptrail_store.learning import learn
 from hoptrail_store.records import RefusalCount
 from hoptrail_store.settings import StoreSettings
 from hoptrail_store.store import Store

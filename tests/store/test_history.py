@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from hoptrail_store import history as history_module
-from hoptrail_store.history import StoreHistory, learn, open_history
+from hoptrail_store import learning
+from hoptrail_store.history import StoreHistory, open_history
+from hoptrail_store.learning import learn
 from hoptrail_store.reader import open_readonly
 from hoptrail_store.store import Store
 from hoptrail_tracer.fingerprint import shape
@@ -110,7 +111,7 @@ def test_how_far_dates_run_back_is_learnt(store, history, make_record):
 
 
 def test_a_host_that_varies_its_lines_fills_no_table(store, make_record, monkeypatch):
-    monkeypatch.setattr(history_module, "_SHAPES_MAX", 3)
+    monkeypatch.setattr(learning, "_SHAPES_MAX", 3)
     for number in range(9):
         ours = Received("parsed", by="mx.example.org", software="ABCDEFGHI"[number], date=DAY)
         store.put([make_record(trace=trace_of((Trust.TRUSTED, ours)))])

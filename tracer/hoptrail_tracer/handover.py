@@ -1,7 +1,7 @@
 """The hand-overs of one message, each with what the map of relays counts of it.
 
-Everything that depends on the rest of the message's way is worked out here, once: so the figures of a link or a relay are
-plain sums over hand-overs, whoever adds them up.
+Everything that depends on the rest of the message's way is worked out here, once: so the figures of a link or a relay
+are plain sums over hand-overs, whoever adds them up.
 """
 
 from collections.abc import Iterator, Sequence
@@ -67,8 +67,8 @@ def looped_steps(relays: Sequence[str]) -> frozenset[int]:
     """Which hand-overs of one way lie between two visits to a relay; i is the one from relays[i] to relays[i + 1].
 
     Visits that follow each other without another relay between them are one visit: a host's own filter is no loop. A
-    loop is a property of one message, never a cycle of the whole: on a large sample half of all relays form one strongly
-    connected component without any message having gone in a circle.
+    loop is a property of one message, never a cycle of the whole: on a large sample half of all relays form one
+    strongly connected component without any message having gone in a circle.
     """
     if len(set(relays)) == len(relays):
         return frozenset()

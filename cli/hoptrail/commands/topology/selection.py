@@ -7,9 +7,8 @@ import click
 
 from hoptrail.config import Config
 from hoptrail_reports.topology.colours import Thresholds
-from hoptrail_reports.topology.source import stored_ways
-from hoptrail_reports.topology.traffic import Direction, Traffic, traffic
-from hoptrail_store.reader import day_span, open_readonly
+from hoptrail_reports.topology.engine import selected_traffic, whole_days
+from hoptrail_reports.topology.traffic import Direction, Traffic
 
 DAY = click.DateTime(["%Y-%m-%d"])
 Days = tuple[date, date]
@@ -45,10 +44,8 @@ def days(since: datetime | None, until: datetime | None) -> Days:
 
 
 def selected(config: Config, span: Days, *, root: str | None = None, direction: Direction = "to") -> Traffic:
-    """The traffic of a span's stored mail, seen from a root."""
-    with open_readonly(config.store.path) as reader:
-        ways = stored_ways(reader, day_span(span[0])[0], day_span(span[1])[1])
-        return traffic(ways, root=root, direction=direction)
+    """The traffic of a span's mail in the store and the archive, seen from a root."""
+    return selected_traffic(config.store, whole_days(*span), root=root, direction=direction)
 
 
 def direction(*, onwards: bool) -> Direction:

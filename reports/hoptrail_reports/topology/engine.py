@@ -1,0 +1,225 @@
+"""The traffic of any span of mail, out of the archive and the store alike, added up by DuckDB or by a Spark cluster.
+
+`selected_traffic` is what the rest of the reports asks. Days that are not archived yet are read out of the store into
+files like the archive's, which vanish with the block that needs them.
+"""
+
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import ibis
+from ibis import ir
+
+from hoptrail_reports.topology.delays import DelayStats
+from hoptrail_reports.topology.expression import PART, Figures, Sources, figures
+from hoptrail_reports.topology.traffic import Direction, Link, LinkStats, RelayStats, Traffic, Way, traffic
+from hoptrail_store.archive.columns import open_columns
+from hoptrail_store.archive.ledger import archived_up_to, recorded_parts
+from hoptrail_store.archive.parts import Part, archived_parts, check_part, part_of, write_part
+from hoptrail_store.assembly import moment
+from hoptrail_store.reader import Reader, day_span, open_readonly
+from hoptrail_store.settings import StoreSettings
+from hoptrail_store.spans import conditions, day_ms, day_numbers
+from hoptrail_tracer.path import Step
+
+MEMORY_LIMIT = "512MB"
+"""Of DuckDB, which writes to the disk what is more; a day of 20 million hops stays below it."""
+
+_HERE = "here"  # stands for this host in the files of days that are not archived
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which messages: recorded from `since` up to but without `until`, and what else they must be; None means any.
+
+    `hosts` names hosts of the archive. A message counts for the domain of its first recipient.
+    """
+
+    since: datetime
+    until: datetime
+    hosts: tuple[str, ...] | None = None
+    spam: bool | None = None
+    imported: bool | None = None
+    sender_domain: str | None = None
+    recipient_domain: str | None = None
+
+
+def whole_days(first: date, last: date) -> Selection:
+    """All messages of the UTC days from the first to the last, both included."""
+    return Selection(day_span(first)[0], day_span(last)[1])
+
+
+def selected_traffic(
+    settings: StoreSettings, selection: Selection, *, root: str | None = None, direction: Direction = "to"
+) -> Traffic:
+    """The traffic of the messages selected, from the archive and the store; as `traffic` defines it for a root.
+
+    Raises StoreError where the store or a file of the archive cannot be read.
+    """
+    with open_parts(settings, selection) as parts:
+        if not parts:
+            return Traffic()
+        connection = open_duckdb()
+        try:
+            sources = selected(duckdb_sources(connection, parts), selection)
+            if root is None:
+                return computed(figures(sources))
+            return traffic(_ways_through(sources, root), root=root, direction=direction)
+        finally:
+            connection.disconnect()
+
+
+@contextmanager
+def open_parts(settings: StoreSettings, selection: Selection) -> Iterator[list[Part]]:
+    """Give the parts that hold a selection's days for a block; days that are in the store are written out for it."""
+    last_moment = selection.until - timedelta(microseconds=1)
+    first, last = selection.since.astimezone(UTC).date(), last_moment.astimezone(UTC).date()
+    with open_readonly(settings.path) as reader, tempfile.TemporaryDirectory(prefix="hoptrail-") as folder:
+        parts = _archived(reader, settings, first, last) if settings.archive else []
+        parts = [part for part in parts if selection.hosts is None or part.host in selection.hosts]
+        with open_columns(settings.path) as columns:
+            for day in _days(reader, first, last):
+                span = day_ms(day)
+                numbers = day_numbers(reader.db.conn, *span, archived_up_to(reader.db.conn, str(day)))
+                if len(numbers):
+                    part = part_of(Path(folder), day, _HERE, 0)
+                    portions = (columns.portion(condition, *span) for condition in conditions(numbers))
+                    write_part(part, portions, columns)
+                    parts.append(part)
+        yield parts
+
+
+def open_duckdb() -> Any:  # noqa: ANN401 - Ibis makes its backends' classes at run time
+    """A connection to an empty DuckDB in memory that keeps to `MEMORY_LIMIT`."""
+    connection = ibis.duckdb.connect(memory_limit=MEMORY_LIMIT, preserve_insertion_order=False)
+    connection.raw_sql("SET enable_progress_bar = false")
+    return connection
+
+
+def duckdb_sources(connection: Any, parts: Sequence[Part]) -> Sources:  # noqa: ANN401 - as above
+    """The tables of some parts, for DuckDB."""
+
+    def table(name: str) -> ir.Table:
+        files = [str(part.file(name)) for part in parts]
+        read: ir.Table = connection.read_parquet(files, hive_partitioning=True, hive_types_autocast=0)
+        return read
+
+    return Sources(table("messages"), table("hops"), table("names"))
+
+
+def selected(sources: Sources, selection: Selection) -> Sources:
+    """The sources with nothing but the messages selected and their hops."""
+    messages, hops = sources.messages, sources.hops
+    since, until = int(selection.since.timestamp()), int(selection.until.timestamp())
+    wanted = {
+        "spam": selection.spam,
+        "imported": selection.imported,
+        "sender_domain": selection.sender_domain and selection.sender_domain.lower(),
+        "recipient_domain": selection.recipient_domain and selection.recipient_domain.lower(),
+    }
+    conditions_ = [messages[name] == value for name, value in wanted.items() if value is not None]
+    if since % 86_400 or until % 86_400:
+        conditions_.append((messages.received_s >= since) & (messages.received_s < until))
+    if not conditions_:
+        return sources
+    messages = messages.filter(*conditions_)
+    keys: list[Any] = [*PART, ("message", "number")]
+    return Sources(messages, hops.semi_join(messages, keys), sources.names)
+
+
+def computed(wanted: Figures) -> Traffic:
+    """The figures computed by the engine that their tables belong to."""
+    ranks: defaultdict[str, dict[int, int]] = defaultdict(dict)
+    for relay, rank, visits in _rows(wanted.ranks):
+        ranks[relay][rank] = visits
+    links = {
+        Link(source, target, observed): LinkStats(traversals, messages, looped, _delays(delays), first, last)
+        for source, target, observed, traversals, messages, looped, *delays, first, last in _rows(wanted.links)
+    }
+    relays = {
+        relay: RelayStats(messages, ranks[relay], _delays(delays), first, last)
+        for relay, messages, *delays, first, last in _rows(wanted.relays)
+    }
+    return Traffic(int(wanted.messages.execute()), links, relays)
+
+
+def _delays(values: Sequence[int]) -> DelayStats:
+    n, sum_s, sum_squares, min_s, max_s, *counts, skewed = values
+    return DelayStats(n, sum_s, sum_squares, min_s, max_s, tuple(counts), skewed)
+
+
+def _rows(table: ir.Table) -> Iterator[tuple[Any, ...]]:
+    schema = table.schema().to_pyarrow()
+    for batch in table.to_pyarrow_batches(chunk_size=20_000):
+        columns = zip(batch.columns, schema.types, strict=True)  # DuckDB's sums have 128 bits
+        yield from zip(*(column.cast(kind).to_pylist() for column, kind in columns), strict=True)
+
+
+def _archived(reader: Reader, settings: StoreSettings, first: date, last: date) -> list[Part]:
+    """The parts of a span of days that count, each looked at: no map is drawn from a part of what should be there."""
+    unfinished = {
+        (record.day, record.host, record.part) for record in recorded_parts(reader.db.conn, "state = 'writing'")
+    }
+    parts = [
+        part
+        for part in archived_parts(Path(settings.archive), first, last)
+        if (str(part.day), part.host, part.number) not in unfinished
+    ]
+    for part in parts:
+        check_part(part)
+    return parts
+
+
+def _days(reader: Reader, first: date, last: date) -> Iterator[date]:
+    """The UTC days of a span that have messages, found without reading all of them."""
+    at_ms, until_ms = day_ms(first)[0], day_ms(last)[1]
+    sql = "SELECT min(received_ms) FROM message WHERE received_ms >= ? AND received_ms < ?"
+    while (found := reader.db.execute(sql, (at_ms, until_ms)).fetchone()[0]) is not None:
+        day = datetime.fromtimestamp(found // 1000, UTC).date()
+        yield day
+        at_ms = day_ms(day)[1]
+
+
+def _ways_through(sources: Sources, root: str) -> Iterator[Way]:
+    """The ways of the messages that passed a relay, in no order: each has to be looked at from there, one by one."""
+    hops, messages = sources.hops, sources.messages
+    ids = sources.names.filter(sources.names.text == root)
+    passed = ibis.union(
+        *(
+            hops.semi_join(ids, [*PART, (end, "id")]).select(*PART, number=hops.message)
+            for end in ("sender", "receiver")
+        ),
+        messages.semi_join(ids, [*PART, ("root", "id")]).select(*PART, "number"),
+    )
+    ways = messages.semi_join(passed, [*PART, "number"])
+    on_way = hops.filter(hops.sender.notnull()).drop("received_s")
+    rows = ways.left_join(on_way, [*PART, (ways.number, on_way.message)])
+    names = {(*key, number): text for *key, number, text in _rows(sources.names.select(*PART, "id", "text"))}
+    columns = (*PART, "number", "root", "dated", "received_s", "sender", "at_ms", "observed", "delay_s")
+    found = _rows(rows.order_by(*PART, "number", "position").select(*columns))
+    for key, group in groupby(found, key=lambda row: row[:4]):
+        yield _way(key[:3], [row[4:] for row in group], names)
+
+
+def _way(part: tuple[str, ...], rows: Sequence[tuple[Any, ...]], names: Mapping[tuple[Any, ...], str]) -> Way:
+    """One message's way out of its rows, newest first."""
+    at: datetime | None
+    steps = []
+    root, dated, recorded, *_ = rows[0]
+    near = root
+    at = datetime.fromtimestamp(recorded, UTC) if dated else None  # of a way without hand-overs only that it is dated
+    for _, _, _, sender, at_ms, observed, delay_s in rows:
+        if sender is None:
+            break
+        at = None if at_ms is None else moment(at_ms)
+        steps.append(Step(names[*part, near], at, observed=observed))
+        near, at = sender, at - timedelta(seconds=delay_s) if at is not None and delay_s is not None else None
+    steps.append(Step(names[*part, near], at, observed=False))
+    return Way(steps[::-1], recorded)
