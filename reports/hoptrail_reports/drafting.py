@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import date, datetime
 
 from hoptrail_reports.abuse import ledger
@@ -30,7 +31,11 @@ def draft(
     store_settings: StoreSettings,
     now: datetime,
 ) -> DraftSummary:
-    """Draft the reports for a day's spam; answers of registries are kept in the store for the next night."""
+    """Draft the reports for a day's spam; answers of registries are kept in the store for the next night.
+
+    Where the store hides people or addresses at once, there is nothing to accuse anybody with: cases are only counted.
+    """
+    abuse = replace(abuse, draft=abuse.draft and not store_settings.anonymises_at_once)
 
     async def drafted() -> DraftSummary:
         with Writer(store_settings) as writer, StoreCache(store_settings, writer) as cache:

@@ -33,6 +33,7 @@ class StoreCache:
         """Keep `size` answers in memory; write them through `writer`."""
         self._path = Path(settings.path)
         self._writer = writer
+        self._is_private = settings.truncate_addresses == "at-once"  # the questions are addresses
         self._clock = clock
         self._memory = MemoryCache(size, clock)
         self._lock = threading.Lock()
@@ -63,6 +64,8 @@ class StoreCache:
         """Keep `value` for `ttl_s` seconds."""
         now = self._clock()
         self._memory.put(kind, key, value, ttl_s)
+        if self._is_private:
+            return
         with self._lock:
             self._waiting[kind, key] = Answer(kind, key, value, round((now + ttl_s) * 1000))
             if len(self._waiting) < _PORTION and now - self._written_at < _AGE_S:

@@ -26,7 +26,12 @@ class Reparsed:
 
 
 def trace_again(record: MessageRecord, site: SiteSettings) -> Trace:
-    """Return the trace of a record's raw fields as the present parser sees them, as the store would give it back."""
+    """Return the trace of a record's raw fields as the present parser sees them, as the store would give it back.
+
+    Where the lines were not kept, for the sake of the people in them, the trace stays as it is.
+    """
+    if not record.fields and any(hop.line is not None for hop in record.trace.hops):
+        return record.trace
     fields = [(name.decode("latin-1"), value.decode("utf-8", "surrogateescape")) for name, value in record.fields]
     traced = trace(
         [value for name, value in fields if name.lower() == "received"],

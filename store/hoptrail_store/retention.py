@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from hoptrail_store.forgetting import anonymise_old, wipe_log
 from hoptrail_store.store import Store
 
 _PORTION = 500  # rows a transaction: some 20 ms, after which others have their turn
@@ -22,6 +23,7 @@ class Pruned:
     refusals: int
     lookups: int
     names: int
+    anonymised: int  # messages that stay, without the people in them
 
 
 def prune(store: Store, *, now_ms: int | None = None) -> Pruned:
@@ -29,6 +31,7 @@ def prune(store: Store, *, now_ms: int | None = None) -> Pruned:
     now_ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
     settings = store.settings
     store.db.execute("PRAGMA foreign_keys = ON")  # a message's rows go with it
+    store.db.execute("PRAGMA secure_delete = ON")  # what goes is overwritten
     try:
         messages = refusals = 0
         if settings.keep_days:
@@ -36,15 +39,18 @@ def prune(store: Store, *, now_ms: int | None = None) -> Pruned:
             # Imported mail is as old as it is: whoever imports last year's mailbox wants to look at it tomorrow too.
             messages = _delete(store, "message", "number", "received_ms < ? AND source = 'milter'", oldest_ms)
             refusals = _delete(store, "refusal", "hour_ms, network, host_name", "hour_ms < ?", oldest_ms)
+        anonymised = anonymise_old(store, now_ms)
         evidence_ms = now_ms - settings.evidence_days * _DAY_MS
         return Pruned(
             messages=messages,
             evidence=_delete(store, "evidence", "message", "stored_ms < ?", evidence_ms),
             refusals=refusals,
             lookups=_delete(store, "lookup", "kind, key", "expires_ms < ?", now_ms),
-            names=_delete_names(store) if messages or refusals else 0,
+            names=_delete_names(store, at_once=anonymised > 0) if messages or refusals or anonymised else 0,
+            anonymised=anonymised,
         )
     finally:
+        wipe_log(store)
         store.db.execute("PRAGMA foreign_keys = OFF")
         store.db.execute("PRAGMA optimize")
 
@@ -61,14 +67,14 @@ def _delete(store: Store, table: str, key: str, condition: str, bound_ms: int) -
         time.sleep(_PAUSE_S)
 
 
-def _delete_names(store: Store) -> int:
-    """Delete the names nothing refers to, each time their number has doubled: reading every hop takes a while.
+def _delete_names(store: Store, *, at_once: bool) -> int:
+    """Delete the names nothing refers to, `at_once` or when their number has doubled: reading every hop takes a while.
 
     Which names are used is read without a lock. A message that came meanwhile may use one that was free, so each
     transaction looks at those first; and it raises the epoch, so that no writer goes on using an id it remembers.
     """
     total, kept = _count(store, "SELECT count(*) FROM name"), _count(store, _NAMES_KEPT)
-    if total < max(2 * kept, _NAMES_LEAST):
+    if not at_once and total < max(2 * kept, _NAMES_LEAST):
         return 0
     newest = _count(store, "SELECT max(number) FROM message")
     references = _references(store)

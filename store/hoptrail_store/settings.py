@@ -50,8 +50,8 @@ class StoreSettings:
     hash_local_parts: Literal["never", "later", "at-once"] = option(
         "never",
         "Whether the part before the @ in addresses of people is replaced by a keyed hash: before it is stored "
-        "('at-once') or in the night when `anonymise_days` are over ('later'). docs/privacy.md says what else goes, and "
-        "what stops working.",
+        "('at-once') or in the night when `anonymise_days` are over ('later'). docs/privacy.md says what else goes, "
+        "and what stops working.",
     )
     hash_key_file: str = option(
         "/etc/hoptrail/hash.key",
@@ -60,8 +60,9 @@ class StoreSettings:
     )
     truncate_addresses: Literal["never", "later", "at-once"] = option(
         "never",
-        "Whether addresses of hosts are cut to their network, /24 or /48, and names that spell them out: before they are "
-        "stored ('at-once', which also ends abuse drafts) or in the night when `anonymise_days` are over ('later').",
+        "Whether addresses of hosts are cut to their network, /24 or /48, and names that spell them out: before they "
+        "are stored ('at-once') or in the night when `anonymise_days` are over ('later'). Where anything is hidden at "
+        "once, no abuse reports are drafted.",
     )
     anonymise_days: int = option(
         30,

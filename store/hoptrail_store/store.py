@@ -12,6 +12,7 @@ from sqlite_utils import Database
 
 from hoptrail_store import database as files
 from hoptrail_store import rows
+from hoptrail_store.anonymise import Mask, anonymous, anonymous_refusals, mark_anonymised
 from hoptrail_store.errors import MovedStoreError, RecordError, store_error
 from hoptrail_store.lock import FileLock
 from hoptrail_store.names import Names
@@ -37,6 +38,7 @@ class Store:
         self._connection: sqlite3.Connection = database.conn
         self.tune(f"synchronous = {_SYNCHRONOUS[settings.sync]}")
         self._names = Names(self._connection)
+        self._mask = Mask.at_once(settings)
         self.file = file_identity(self.path)
 
     @classmethod
@@ -87,6 +89,8 @@ class Store:
     def prepare(self, record: MessageRecord, digest: bytes | None = None) -> Prepared:
         """Return the record packed for `write`, without touching the file."""
         limit = self.settings.evidence_max_bytes if self.settings.evidence_days else 0
+        if self._mask:
+            record = anonymous(record, self._mask)
         return rows.prepare(record, evidence_max_bytes=limit, digest=digest)
 
     def write(
@@ -101,6 +105,9 @@ class Store:
         with self.transaction(wait_s):
             now_ms = time.time_ns() // 1_000_000
             new = sum(rows.insert(self._connection, self._names, one, now_ms) for one in prepared)
+            if self._mask:
+                mark_anonymised(self._connection, [one.record.id for one in prepared], self._mask)
+                refusals = anonymous_refusals(refusals, self._mask)
             rows.add_refusals(self._connection, self._names, refusals)
             rows.remember(self._connection, answers)
         return new

@@ -242,3 +242,19 @@ def test_postfix_is_asked_for_its_chroot_and_milters(tmp_path, monkeypatch, fiel
     )
     (tmp_path / "master.cf").write_text(f"smtp inet n - {field} - - smtpd\n")
     assert find_postfix(tmp_path) == Postfix("nobody", Path("/var/spool/elsewhere"), chrooted, "unix:a.sock")
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "state"),
+    [(None, 0, "bad"), (b"short", 0o600, "bad"), (b"k" * 32, 0o604, "bad"), (b"k" * 32, 0o640, "ok")],
+)
+def test_key_of_the_hash_must_be_there_and_secret(hoptrail, write, content, mode, state):
+    key = write().with_name("hash.key")
+    if content:
+        key.write_bytes(content)
+        key.chmod(mode)
+    config = write(
+        store={"path": str(key.with_name("store.sqlite")), "hash_local_parts": "later", "hash_key_file": str(key)}
+    )
+    [finding] = findings(hoptrail, config)["privacy"]
+    assert finding["state"] == state

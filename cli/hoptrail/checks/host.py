@@ -4,6 +4,7 @@ import os
 import platform
 import shutil
 import sqlite3
+import stat
 import subprocess
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
@@ -12,6 +13,7 @@ from pathlib import Path
 from hoptrail.checks import Finding
 from hoptrail.checks.access import User, obstacle
 from hoptrail.config import Config
+from hoptrail_store.anonymise import read_key
 from hoptrail_store.errors import StoreError
 from hoptrail_store.reader import open_readonly
 
@@ -77,6 +79,29 @@ def check_store(config: Config, user: User) -> Iterator[Finding]:
         yield Finding(
             "store", "ok", f"{path}: {summary.messages:,} messages, {summary.size_bytes / 1e6:,.1f} MB{looked}"
         )
+
+
+def check_privacy(config: Config, user: User) -> Iterator[Finding]:
+    """Say whether the key is there that local parts are hashed with, and nobody else's to read."""
+    if config.store.hash_local_parts == "never":
+        return
+    path = Path(config.store.hash_key_file)
+    try:
+        read_key(str(path))
+        blocked, mode = obstacle(user, path, os.R_OK), path.stat().st_mode
+    except (StoreError, OSError) as error:
+        yield Finding("privacy", "bad", str(error))
+        return
+    if blocked:
+        yield Finding(
+            "privacy", "bad", f"{user.name} may not read {blocked}", f"chgrp {user.name} {path}; chmod 0640 {path}"
+        )
+    elif mode & stat.S_IROTH:
+        yield Finding(
+            "privacy", "bad", f"anybody may read {path}, and try out who is in the store", f"chmod o-r {path}"
+        )
+    else:
+        yield Finding("privacy", "ok", f"local parts are hashed with the key in {path}")
 
 
 def check_reports(config: Config, user: User) -> Iterator[Finding]:

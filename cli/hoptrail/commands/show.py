@@ -9,7 +9,8 @@ import click
 from hoptrail.config import Config
 from hoptrail.configured import configured
 from hoptrail.transcripts import write_transcript
-from hoptrail_store.reader import open_readonly
+from hoptrail_store.anonymise import Mask
+from hoptrail_store.reader import Reader, open_readonly
 from hoptrail_store.records import MessageRecord, Score
 from hoptrail_tracer.document import trace_document
 from hoptrail_tracer.model import AddressFacts
@@ -28,7 +29,7 @@ def command(config: Config, *, key: str, as_json: bool, raw: bool) -> None:
     The exit code is 1 where the store has no such message. An MTA may use a queue id again; then all are shown.
     """
     with open_readonly(config.store.path) as reader:
-        records = reader.find(key)
+        records = reader.find(key) or _find_hidden(reader, config, key)
     if not records:
         raise click.ClickException(f"{key}: no such message in {config.store.path}")
     for record in records:
@@ -38,6 +39,12 @@ def command(config: Config, *, key: str, as_json: bool, raw: bool) -> None:
             click.echo(json.dumps(_document(record)))
         else:
             _write_text(record)
+
+
+def _find_hidden(reader: Reader, config: Config, key: str) -> list[MessageRecord]:
+    """Find a message by a Message-ID whose local part is hashed in the store."""
+    mask = Mask.later(config.store)
+    return reader.find(mask.person(key) or "") if mask and mask.key and "@" in key else []
 
 
 def _write_raw(record: MessageRecord) -> None:
