@@ -54,25 +54,30 @@ def _borders(version: int) -> tuple[list[int], list[Scope]]:
     return list(scopes), list(scopes.values())
 
 
-_BORDERS = {_IPV4: _borders(_IPV4), _IPV6: _borders(_IPV6)}
+_BORDERS = {4: _borders(_IPV4), 16: _borders(_IPV6)}  # by the length of an address in bytes
 
 
 @lru_cache(maxsize=32768)
 def address(text: str | None) -> Address | None:
     """The address a text means; None where it means none. IPv4-mapped IPv6 counts as IPv4, a zone is dropped."""
     found = packed(text) if text else None
-    if found is None:
+    where = _scope(found)
+    if found is None or where is None:
         return None
-    value, version = int.from_bytes(found, "big"), _IPV4 if len(found) == _IPV4 else _IPV6
-    lows, scopes = _BORDERS[version]
-    return Address(value, version, scopes[bisect_right(lows, value) - 1])
+    return Address(int.from_bytes(found, "big"), _IPV4 if len(found) == _IPV4 else _IPV6, where)
 
 
 @lru_cache(maxsize=32768)
 def scope(text: str | None) -> Scope | None:
     """Where an address means something; None for what is no address."""
-    found = address(text)
-    return found.scope if found is not None else None
+    return _scope(packed(text)) if text else None
+
+
+def _scope(found: bytes | None) -> Scope | None:
+    if found is None:
+        return None
+    lows, scopes = _BORDERS[len(found)]
+    return scopes[bisect_right(lows, int.from_bytes(found, "big")) - 1]
 
 
 def near(one: str | None, other: str | None, *, v4_bits: int, v6_bits: int) -> bool:

@@ -74,6 +74,9 @@ LONG_CHAIN = 50
 
 _NEAR_V4_BITS, _NEAR_V6_BITS = 24, 48
 
+# Before Python 3.12 a member costs thirty nanoseconds wherever it is read from its class.
+_GLOBAL, _RESERVED, _FETCH = Scope.GLOBAL, Scope.RESERVED, Kind.FETCH
+
 
 class Finding(NamedTuple):
     """One anomaly at a hop. `accuses` is the index of the line that it speaks against, None where it accuses nobody."""
@@ -113,14 +116,14 @@ def find(
         if hop.id is not None:
             ids.append(hop.id)
         where = scope(hop.ip)
-        if where is Scope.GLOBAL:
+        if where is _GLOBAL:
             ips.append(hop.ip)
-        elif where is Scope.RESERVED:
+        elif where is _RESERVED:
             found.append(Finding("impossible-address", f"no host can have the address {hop.ip}", index, index))
         _at_writer(found, index, hop, dates_s[index])
         if hop.helo is not None and hop.helo != hop.rdns:  # its own name says nothing of interest
             _at_client(found, index, hop, hop.helo, site, at_our_border=index == believed - 1)
-        if newer is not None and newer.kind is not Kind.FETCH and not _continues(newer, hop):
+        if newer is not None and newer.kind is not _FETCH and not _continues(newer, hop):
             found += _between(newer_index, newer, index, hop)
         newer_index, newer = index, hop
     _dates(found, dates_s, hops, believed, now_s)
@@ -152,25 +155,29 @@ def _at_client(
     brought = index + 1
     literal = address(helo.strip("[]").removeprefix("IPv6:")) if helo[-1:] in _DIGIT_OR_BRACKET else None
     if literal is None:
-        name = canonical(helo)
-        is_receiver = name == canonical(hop.by or "") or (at_our_border and site.is_own_name(name))
+        is_receiver = (hop.by is not None and _same_text(helo, hop.by)) or (at_our_border and site.is_own_name(helo))
         if not is_receiver or not is_qualified(helo) or same_owner(helo, hop.rdns) or _is_at_home(hop):
             return
         text = f"{hop.ip} called itself by the receiver's name {helo}"
         found.append(Finding("helo-own", text, index, brought))
-    elif scope(hop.ip) is not Scope.GLOBAL or hop.ip == hop.by_ip:
+    elif scope(hop.ip) is not _GLOBAL or hop.ip == hop.by_ip:
         return
     elif hop.by_ip is not None and literal == address(hop.by_ip):
         text = f"{hop.ip} called itself by the receiver's address {helo}"
         found.append(Finding("helo-own", text, index, brought))
-    elif literal.scope is Scope.GLOBAL and not near(hop.ip, helo.strip("[]"), v4_bits=16, v6_bits=32):
+    elif literal.scope is _GLOBAL and not near(hop.ip, helo.strip("[]"), v4_bits=16, v6_bits=32):
         text = f"{hop.ip} called itself {helo}, far from its own address"
         found.append(Finding("numeric-helo", text, index, brought))
 
 
+def _same_text(one: str, other: str) -> bool:
+    """Whether two names are spelt alike: most are not, and to look either up would take longer."""
+    return one.strip("[].").lower() == other.strip("[].").lower()
+
+
 def _is_at_home(hop: Received) -> bool:
     """Whether a client has no address in the world, or stands beside the host that wrote the line."""
-    if scope(hop.ip) is not Scope.GLOBAL:
+    if scope(hop.ip) is not _GLOBAL:
         return True
     return hop.ip == hop.by_ip or near(hop.ip, hop.by_ip, v4_bits=_NEAR_V4_BITS, v6_bits=_NEAR_V6_BITS)
 
@@ -191,7 +198,7 @@ def _between(newer_index: int, newer: Received, index: int, older: Received) -> 
     named = newer.rdns or newer.helo or newer.ip
     text = f"the line says it was written by {older.by}, but {named} [{newer.ip}] delivered it to {newer.by}"
     own = older.by_ip or (older.by if address(older.by) is not None else None)
-    if scope(own) is Scope.GLOBAL and not near(own, newer.ip, v4_bits=_NEAR_V4_BITS, v6_bits=_NEAR_V6_BITS):
+    if scope(own) is _GLOBAL and not near(own, newer.ip, v4_bits=_NEAR_V4_BITS, v6_bits=_NEAR_V6_BITS):
         yield Finding("chain-break", text, index, index)
     elif newer_index == index - 1:
         yield Finding("by-mismatch", text, index, index)
@@ -200,7 +207,7 @@ def _between(newer_index: int, newer: Received, index: int, older: Received) -> 
 def _continues(newer: Received, older: Received) -> bool:
     """Whether the writer of the older line can be the client of the newer one."""
     by, rdns, helo = older.by, newer.rdns, newer.helo
-    if by is None or by == rdns or by == newer.ip or (older.by_ip is not None and older.by_ip == newer.ip):
+    if by is None or by in (rdns, newer.ip) or (older.by_ip is not None and older.by_ip == newer.ip):
         return True
     owner = registrable(by)
     if owner is None:
@@ -263,7 +270,7 @@ def _loops(readable: Sequence[tuple[int, Received]]) -> Iterator[Finding]:
     last: dict[tuple[str, str], int] = {}
     for position, (index, hop) in enumerate(readable):
         by = canonical(hop.by) if hop.by else None
-        if by is None or scope(hop.ip) is not Scope.GLOBAL:
+        if by is None or scope(hop.ip) is not _GLOBAL:
             continue
         link = (hop.ip or "", by)
         before = last.get(link)
@@ -284,7 +291,7 @@ def _whole(hops: Sequence[Received], readable: Sequence[tuple[int, Received]], l
         found.append(Finding("long-chain", f"{len(readable)} hops: no MTA passes on so many"))
     if len(readable) == 1 and readable[0][0] == len(hops) - 1:
         only = readable[0][1]
-        if scope(only.ip) is Scope.GLOBAL and only.auth is None and only.kind is Kind.RELAY:
+        if scope(only.ip) is _GLOBAL and only.auth is None and only.kind is Kind.RELAY:
             text = f"{only.ip} delivered the mail, and no line says how it came there"
             found.append(Finding("single-received", text))
     return found

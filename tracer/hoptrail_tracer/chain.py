@@ -56,8 +56,10 @@ def trace(
         hops[0], texts[0] = _confirmed(hops[0], connection), None
     walked = walk(hops, texts, declared, observed=connection is not None)
     whole = walked.end is None and declared.declared and not walked.picked_up
-    found = evidence.read_believed(fields, received, lines_believed=walked.believed - first_line, whole=whole)
-    synthetic = _synthetic(found, walked, hops, whole=whole)
+    found: tuple[Evidence, ...] = ()
+    if fields:
+        found = evidence.read_believed(fields, received, lines_believed=walked.believed - first_line, whole=whole)
+    synthetic = _synthetic(found, walked, hops, whole=whole) if found else None
     dates_s = [hop.date.timestamp() if hop.date is not None else None for hop in hops]
     trusts, anomalies, reasons = judgement.judge(
         hops, texts, dates_s, walked, declared, lines_left_out=len(received) - len(lines), history=history, now=now
@@ -157,8 +159,6 @@ def _synthetic(
     found: Sequence[Evidence], walked: Walk, hops: Sequence[Received], *, whole: bool
 ) -> tuple[Rule, Evidence] | None:
     """A believed field that names the client where no believed line does: a user behind webmail, or a hidden one."""
-    if not found:
-        return None
     named = {hop.ip for hop in hops}
     users = [item for item in found if item.originating and item.ip not in named]
     clients = [item for item in found if not item.originating]

@@ -78,8 +78,6 @@ def read_believed(
 
     Where `fields` do not hold the same Received lines, no field can be placed above one of them.
     """
-    if not fields:
-        return ()
     if not whole:
         placed = [value for name, value in fields if name.lower() == "received"]
         if lines_believed <= 0 or placed != list(received):

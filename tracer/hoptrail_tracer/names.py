@@ -57,20 +57,26 @@ def registrable(name: str) -> str | None:
 
     In lower case; of the domains of one large provider always the same one.
     """
-    host = canonical(name)
-    if host is None or "." not in host or host.endswith(_LOCAL_SUFFIXES):
+    host = _canonical(name)
+    if host is None or host.endswith(_LOCAL_SUFFIXES):
         return None
-    labels = host.split(".")
-    if labels[-1].isdigit():
+    below, dot, top = host.rpartition(".")
+    if not dot or top.isdigit():
         return None
-    country = len(labels[-1]) == len("uk")
-    domain = ".".join(labels[-3:] if country and labels[-2] in _SECOND_LEVELS else labels[-2:])
+    below, dot, second = below.rpartition(".")
+    domain = f"{second}.{top}"
+    if dot and len(top) == len("uk") and second in _SECOND_LEVELS:
+        domain = f"{below.rpartition('.')[2]}.{domain}"
     return _ONE_OWNER.get(domain, domain)
 
 
 @lru_cache(maxsize=16384)
 def canonical(name: str) -> str | None:
     """A host name in lower case without final dot; None where the text is none (an address, too long, empty)."""
+    return _canonical(name)
+
+
+def _canonical(name: str) -> str | None:
     host = name.strip("[]").rstrip(".").lower()
     if not host or len(host) > MAX_NAME_LENGTH or ":" in host or " " in host:
         return None

@@ -91,14 +91,14 @@ def find_origin(
     if agreed:
         confidence = min(confidence + _CORROBORATION, 0.99)
         reasons.append(Rule.CORROBORATED.says(f"a field that a believed host added names {hop.received.ip} too"))
-    against = _against(anomalies, walked.source)
+    against = _against(anomalies, walked.source) if anomalies else 0.0
     draft = _Draft(
         hop.received.ip,
         hop.received.rdns,
         hop.trust,
         round(confidence * (1 - against * _SUSPICION), 2),
         basis,
-        tuple(dict.fromkeys(reasons)),  # the hop may be the believed one too
+        tuple(dict.fromkeys(reasons)) if len(reasons) > 1 else hop.reasons,  # the hop may be the believed one too
         walked.source,
     )
     draft.__class__ = Origin
@@ -137,7 +137,7 @@ def find_deeper(hops: Sequence[Hop], origin: Origin, anomalies: Sequence[Anomaly
 
 
 def _against(anomalies: Sequence[Anomaly], hop: int) -> float:
-    return max((anomaly.weight for anomaly in anomalies if anomaly.hop == hop), default=0.0) if anomalies else 0.0
+    return max((anomaly.weight for anomaly in anomalies if anomaly.hop == hop), default=0.0)
 
 
 def _is_inside(hop: Hop, walked: Walk, site: Site) -> bool:
