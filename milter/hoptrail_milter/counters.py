@@ -20,6 +20,7 @@ COUNTERS: Final[Mapping[str, str]] = {
     "recorded": "messages whose record was committed before the reply",
     "lost": "messages that passed without a record, because the store could not be written",
     "scored": "messages that spamd scored",
+    "taken_over": "messages that one of our own hosts had scored",
     "spam": "messages at or above spamd's threshold",
     "refused": "messages refused for their score",
     "unscored_authenticated": "messages not scored: the sender authenticated",

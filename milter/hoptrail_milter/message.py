@@ -30,6 +30,7 @@ class Message:
     body: list[bytes] = field(default_factory=list)
     body_bytes: int = 0
     own_fields: dict[str, int] = field(default_factory=dict)  # our own names, and how often each came from outside
+    believed_fields: dict[str, int] = field(default_factory=dict)  # how many of them, the first, one of our hosts wrote
     facts: Future[AddressFacts] | None = None  # about the client, asked for when its first recipient was accepted
     deadline_s: float = 0.0  # when the look-ups' budget ends, on the monotonic clock
 

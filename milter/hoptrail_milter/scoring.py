@@ -8,7 +8,6 @@ import math
 import ssl
 import time
 from collections.abc import Callable
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +22,7 @@ from hoptrail_milter.breaker import Breaker
 from hoptrail_milter.endpoint import parse_endpoint
 from hoptrail_milter.settings import ScoreSettings
 from hoptrail_store.records import Score
+from hoptrail_tracer.sitematch import host_list
 
 ANSWER_MAX_BYTES: Final = 65_536  # SYMBOLS answers with a list of names: a few hundred bytes
 RULES_MAX: Final = 256
@@ -39,7 +39,7 @@ class Scorer:
         self._breaker = Breaker(settings.breaker_failures, settings.breaker_pause_s, clock)
         self._turn = asyncio.Semaphore(settings.concurrency)
         self._waiting = 0
-        self._skip = [ip_network(network) for network in settings.skip_networks]
+        self._skip = host_list((*settings.skip_networks, *settings.skip_hosts))
 
     @property
     def is_open(self) -> bool:
@@ -51,11 +51,11 @@ class Scorer:
         """How many messages wait for their turn at spamd."""
         return self._waiting
 
-    def skip_reason(self, *, ip: str | None, authenticated: bool, size_bytes: int) -> str | None:
-        """Return why a message is not to be scored, as a code, or None."""
+    def skip_reason(self, *, ip: str | None, name: str | None, authenticated: bool, size_bytes: int) -> str | None:
+        """Return why a message is not to be scored, as a code, or None. `name` is the client's confirmed one."""
         if authenticated:
             return "authenticated"
-        if ip and _within(ip, self._skip):
+        if self._skip.has(ip, name):
             return "trusted"
         return "size" if size_bytes > self._settings.max_bytes else None
 
@@ -106,14 +106,6 @@ def user_for(settings: ScoreSettings, recipients: tuple[str, ...]) -> str | None
         return None
     name = recipients[0] if settings.user == "recipient" else recipients[0].rpartition("@")[0]
     return name if name and name.isascii() and name.isprintable() and " " not in name else None
-
-
-def _within(ip: str, networks: list[IPv4Network | IPv6Network]) -> bool:
-    try:
-        address = ip_address(ip)
-    except ValueError:
-        return False
-    return any(address in network for network in networks)
 
 
 def _read(response: Response) -> Score:

@@ -24,7 +24,8 @@ from hoptrail_store.records import MessageRecord, Score
 from hoptrail_store.writer import Writer
 from hoptrail_tracer.lookups import Lookups
 from hoptrail_tracer.lookups.dnsbl import ZoneState
-from hoptrail_tracer.model import AddressFacts
+from hoptrail_tracer.model import AddressFacts, Connection
+from hoptrail_tracer.sitematch import compile_site, host_list
 
 # What a wait on another thread is given beyond that thread's own time limit, so that its own answer comes first.
 MARGIN_S: Final = 1.0
@@ -48,8 +49,9 @@ class Services:
             from hoptrail_milter.scoring import Scorer  # noqa: PLC0415 - aiospamc is needed only where mail is scored
 
             self.scorer = Scorer(settings.score)
-        self.wants_body = self.scorer is not None
-        names = stamp.own_names(scoring=self.scorer is not None)
+        self.scored_by = host_list(settings.score.scored_by)
+        self.wants_body = self.scorer is not None or bool(self.scored_by and settings.store.evidence_days)
+        names = stamp.own_names(scoring=self.scorer is not None or bool(self.scored_by))
         self.own_names = {name.lower(): name for name in names}
         self.refusals = Refusals(self.host)
         self.harvest = None
@@ -137,6 +139,12 @@ class Services:
             self.counters.add("lookups_late")
         return facts
 
+    def may_refuse(self, client: Connection) -> bool:
+        """Whether a message may be refused for its score: not where the client would have to bounce it."""
+        site = compile_site(self.settings.site)
+        declared = (site.trusted, site.internal, site.msas, site.forwarders, site.lists)
+        return client.port != 0 and not any(hosts.has(client.ip, client.rdns) for hosts in declared)
+
     def ask_score(self, message: bytes, recipients: tuple[str, ...]) -> Future[Score]:
         """Start to have a message scored."""
         from hoptrail_milter.scoring import user_for  # noqa: PLC0415 - as above
@@ -172,11 +180,11 @@ class Services:
         self.counters.add("recorded")
         return True
 
-    def account(self, record: MessageRecord) -> None:
-        """Count and log a message by what was found out about it."""
+    def account(self, record: MessageRecord, *, brought: bool) -> None:
+        """Count and log a message by what was found out about it; `brought`: its score came with it."""
         score = record.score
         if score is not None:
-            self.counters.add(f"unscored_{score.unscored}" if score.unscored else "scored")
+            self.counters.add(f"unscored_{score.unscored}" if score.unscored else "taken_over" if brought else "scored")
             if score.is_spam:
                 self.counters.add("spam")
         connection, origin = record.connection, record.trace.origin

@@ -10,6 +10,7 @@ import time
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import takewhile
 from typing import Final, Literal
 
 from hoptrail_milter import stamp
@@ -19,6 +20,7 @@ from hoptrail_milter.relay_line import envelope_lines
 from hoptrail_milter.services import Services
 from hoptrail_store.fields import subject_text, trace_fields
 from hoptrail_store.records import MessageRecord, Score
+from hoptrail_store.spamstatus import parse_spam_status
 from hoptrail_store.trail import storable
 from hoptrail_tracer import chain
 from hoptrail_tracer.model import AddressFacts, Connection
@@ -127,19 +129,20 @@ class Session:
         message = self._message or Message("")
         record = self._record(message, macros)
         recorded = self._services.commit(record)
-        self._services.account(record)
+        brought = bool(message.believed_fields)
+        self._services.account(record, brought=brought)
         milter = self._services.settings.milter
         if milter.observe_only:
             return Outcome("accept", [], [])
         if not recorded and milter.on_fault == "tempfail":
             return Outcome("tempfail", [], [])
-        if message.is_flooded or self._is_refused(record):
+        if message.is_flooded or self._is_refused(record, brought=brought):
             self._services.counters.add("refused")
             return Outcome("reject", [], [])
-        removals = stamp.removals(message.own_fields)
+        removals = stamp.removals(message.own_fields, message.believed_fields)
         if removals:
             self._services.counters.add("fields_removed", len(removals))
-        return Outcome("accept", removals, stamp.additions(record))
+        return Outcome("accept", removals, stamp.additions(record, brought=brought))
 
     def give_up(self, queue_id: str | None) -> Outcome:
         """Return what is left to do after a fault of our own: forged fields still go, and the mail flows."""
@@ -149,7 +152,7 @@ class Session:
             return Outcome(milter.on_fault, [], [])
         if message.is_flooded:
             return Outcome("reject", [], [])
-        return Outcome(milter.on_fault, stamp.removals(message.own_fields), [])
+        return Outcome(milter.on_fault, stamp.removals(message.own_fields, {}), [])
 
     def abort(self) -> None:
         """Forget the message that was begun; what the connection told stays."""
@@ -225,10 +228,15 @@ class Session:
 
     def _begin_score(self, message: Message, connection: Connection) -> Future[Score] | Score | None:
         scorer = self._services.scorer
+        if self._services.scored_by.has(connection.ip, connection.rdns) and (brought := _brought_score(message)):
+            return brought
         if scorer is None:
             return None
         reason = scorer.skip_reason(
-            ip=self._ip, authenticated=connection.auth is not None, size_bytes=message.size_bytes
+            ip=connection.ip,
+            name=connection.rdns,
+            authenticated=connection.auth is not None,
+            size_bytes=message.size_bytes,
         )
         if reason or not message.is_whole:
             return Score(unscored=reason or "size")
@@ -243,11 +251,13 @@ class Session:
             message.facts.cancel()
         return self._services.await_facts(origin_ip, self._services.look_up(origin_ip, left_s), left_s)
 
-    def _is_refused(self, record: MessageRecord) -> bool:
-        """Whether the score refuses the message. What this host's own users hand in is never refused."""
+    def _is_refused(self, record: MessageRecord, *, brought: bool) -> bool:
+        """Whether the score refuses the message."""
         limit = self._services.settings.score.reject_score
         points = record.score.points if record.score else None
-        return bool(limit) and points is not None and points >= limit and self._port != 0
+        if not limit or points is None or points < limit or brought or record.connection is None:
+            return False
+        return self._services.may_refuse(record.connection)
 
 
 def clean(text: str | None) -> str | None:
@@ -255,6 +265,20 @@ def clean(text: str | None) -> str | None:
     if text is None:
         return None
     return storable(text[:TEXT_MAX])
+
+
+def _brought_score(message: Message) -> Score | None:
+    """Return the score that the client, one of our own hosts, put on top of its own Received line; None for none.
+
+    What stands below that line came to the client from outside.
+    """
+    top = list(takewhile(lambda field: field[0].lower() != "received", message.fields))
+    status = next((value for name, value in top if name.lower() == "x-spam-status"), b"")
+    score = parse_spam_status(status.decode("utf-8", "replace"))
+    if score is not None:
+        names = [name.lower() for name, _ in top]
+        message.believed_fields = {name: names.count(name.lower()) for name in stamp.SPAM_NAMES}
+    return score
 
 
 def _is_named(resolve: str | None) -> bool:

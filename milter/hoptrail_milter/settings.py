@@ -207,9 +207,25 @@ class ScoreSettings:
     )
     skip_networks: tuple[str, ...] = option(
         (),
-        "Clients in these networks are not scored. Mail of users who authenticated never is.",
+        "Clients in these networks are not scored: your own, and those on your allow list. Mail of users who "
+        "authenticated never is.",
         example='["192.0.2.0/26"]',
         check=_check_networks,
+    )
+    skip_hosts: tuple[str, ...] = option(
+        (),
+        "Clients of these names are not scored, '*.example.org' for all below a domain. A name counts only where the "
+        "MTA found that it resolves back to the client. Sender domains cannot be listed: anybody may write them.",
+        example='["*.partner.example"]',
+        check=_check_hosts,
+    )
+    scored_by: tuple[str, ...] = option(
+        (),
+        "Networks and names of your own hosts that score the mail they hand on to this one, and remove X-Spam- fields "
+        "from outside. The X-Spam-Status such a client put on top of its own Received line is taken over; one that "
+        "stands anywhere else, or comes from anybody else, is not.",
+        example='["192.0.2.25"]',
+        check=_check_hosts,
     )
     user: Literal["", "recipient", "local-part"] = option(
         "",
@@ -218,7 +234,8 @@ class ScoreSettings:
     )
     reject_score: float = option(
         0.0,
-        "Messages of this score and above are refused with 550 5.7.1. 0: none is.",
+        "Messages of this score and above are refused with 550 5.7.1. 0: none is. What comes from a host that [site] "
+        "declares, or from this one, never is: that host would have to bounce it to an innocent.",
         at_least=0,
         at_most=1_000,
     )

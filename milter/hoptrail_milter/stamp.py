@@ -26,17 +26,18 @@ def own_names(*, scoring: bool) -> tuple[str, ...]:
     return HOPTRAIL_NAMES + SPAM_NAMES if scoring else HOPTRAIL_NAMES
 
 
-def removals(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+def removals(counts: Mapping[str, int], believed: Mapping[str, int]) -> list[tuple[str, int]]:
     """Return (name, index) of each field to delete, in the order in which to delete them.
 
-    `counts` has how often a field of each name came. From last to first, since Postfix renumbers what is left after
-    each deletion and Sendmail does not: in this order both delete the same fields.
+    `counts` has how often a field of each name came, `believed` how many of those stay, the first. From last to first,
+    since Postfix renumbers what is left after each deletion and Sendmail does not: in this order both delete the same
+    fields.
     """
-    return [(name, index) for name, count in counts.items() for index in range(count, 0, -1)]
+    return [(name, index) for name, count in counts.items() for index in range(count, believed.get(name, 0), -1)]
 
 
-def additions(record: MessageRecord) -> list[tuple[str, str]]:
-    """Return (name, folded value) of each field to add, from the top down."""
+def additions(record: MessageRecord, *, brought: bool = False) -> list[tuple[str, str]]:
+    """Return (name, folded value) of each field to add, from the top down; `brought`: the score's are there."""
     host = token(record.host)
     fields = [
         (ORIGIN, fold(ORIGIN, host, _origin(record.trace, record.facts))),
@@ -44,7 +45,7 @@ def additions(record: MessageRecord) -> list[tuple[str, str]]:
         (DNSBL, fold(DNSBL, host, _zones(record.facts.zones if record.facts else ()))),
         (ID, fold(ID, host, (("id", record.id), ("queue", record.connection.id if record.connection else None)))),
     ]
-    if record.score is not None:
+    if record.score is not None and not brought:
         fields += _spam(record.score)
     return fields
 

@@ -8,8 +8,9 @@ from email.utils import parseaddr
 from hoptrail_store.fields import subject_text, trace_fields
 from hoptrail_store.ids import Ids
 from hoptrail_store.mailboxes import RawMessage
-from hoptrail_store.records import MessageRecord, Score
+from hoptrail_store.records import MessageRecord
 from hoptrail_store.rows import milliseconds
+from hoptrail_store.spamstatus import parse_spam_status
 from hoptrail_tracer.chain import trace
 from hoptrail_tracer.messages import read_fields, received_values
 from hoptrail_tracer.model import Trace
@@ -20,7 +21,6 @@ from hoptrail_tracer.settings import SiteSettings
 # Where delivery agents note the envelope recipient, the surest first.
 _RECIPIENT_FIELDS = ("x-original-to", "delivered-to", "envelope-to", "x-envelope-to")
 _END_OF_HEADER = re.compile(rb"\r?\n\r?\n")
-_SCORE = re.compile(r"(?:score|hits)=(-?[\d.]+)\s+required=(-?[\d.]+)(?:\s+tests=([A-Z0-9_,\s]*))?")
 _OWN_ID = re.compile(r"; id=([0-7][0-9A-HJKMNP-TV-Z]{25});")
 _TEXT_MAX = 998
 
@@ -45,7 +45,7 @@ def record_of(
     first = {name.lower(): value for name, value in reversed(fields)}
     traced = trace(received_values(fields), site=site, fields=fields)
     received_at = _received_at(traced, first, message.modified_s)
-    score = _score(first) if believe_scores else None
+    score = parse_spam_status(first.get("x-spam-status", "")) if believe_scores else None
     newest = traced.hops[0].received if traced.hops else None
     return MessageRecord(
         id=_known_id(first) or ids.new(milliseconds(received_at)),
@@ -96,14 +96,3 @@ def _address(text: str | None) -> str | None:
 
 def _text(value: str | None) -> str | None:
     return printable(value[:_TEXT_MAX]) if value else None
-
-
-def _score(first: Mapping[str, str]) -> Score | None:
-    found = _SCORE.search(first.get("x-spam-status", "")[:16_384])
-    if found is None:
-        return None
-    rules = re.split(r"[,\s]+", found[3] or "")
-    try:
-        return Score(float(found[1]), float(found[2]), tuple(rule for rule in rules if rule and rule != "none"))
-    except ValueError:  # "1.2.3"
-        return None

@@ -164,14 +164,9 @@ def beds(request):
         yield daemon, mta
 
 
-def connect(mta, source, *, submission=False):
-    port = mta.submission_port if submission else mta.port
-    return smtplib.SMTP("127.0.0.1", port, source_address=(source, 0), timeout=60)
-
-
 def try_out(mta, daemon, source):
     before = daemon.counter("recipients_refused")
-    with connect(mta, source) as smtp:
+    with mta.smtp(source=source) as smtp:
         smtp.docmd("MAIL FROM:<harvester@example.net>")
         for number in range(6):
             assert smtp.docmd(f"RCPT TO:<nobody{number}@example.test>")[0] == 550
@@ -186,9 +181,9 @@ class TestBesideAnMta:
         assert daemon.status()["harvesters"] == []
         try_out(mta, daemon, HARVESTER)
         with pytest.raises(smtplib.SMTPConnectError) as refused:
-            connect(mta, HARVESTER)
+            mta.smtp(source=HARVESTER)
         assert refused.value.smtp_code == 421
-        with connect(mta, OURS) as smtp:
+        with mta.smtp(source=OURS) as smtp:
             assert send(smtp).code == 250
         assert daemon.counter("harvest_refused") >= 1
         [shown] = daemon.status()["harvesters"]
@@ -201,7 +196,7 @@ class TestBesideAnMta:
         daemon.reload(replace(settings, milter=replace(settings.milter, observe_only=True)))
         wait_for(lambda: daemon.counter("reloads") == 2, "both workers to take it up")
         seen, refused = daemon.counter("harvest_seen"), daemon.counter("harvest_refused")
-        with connect(mta, HARVESTER) as smtp:
+        with mta.smtp(source=HARVESTER) as smtp:
             for _ in range(10):
                 assert send(smtp, recipients=("alice@example.test", "bob@example.test")).code == 250
         assert daemon.counter("harvest_seen") == seen + 1
@@ -209,7 +204,7 @@ class TestBesideAnMta:
         daemon.reload(settings)
         wait_for(lambda: daemon.counter("reloads") == 4, "both workers to take it back")
         wait_for(lambda: not daemon.status()["harvesters"], "the delivered mail to count")
-        with connect(mta, HARVESTER) as smtp:
+        with mta.smtp(source=HARVESTER) as smtp:
             assert send(smtp).code == 250
 
 
@@ -219,7 +214,7 @@ def test_harvester_waits_for_its_greeting_where_it_is_slowed():
     with running_daemon(harvest=settings) as daemon, Postfix(milters=[daemon.socket]) as mta:
         try_out(mta, daemon, HARVESTER)
         begun = time.monotonic()
-        with connect(mta, HARVESTER) as smtp:
+        with mta.smtp(source=HARVESTER) as smtp:
             waited_s = time.monotonic() - begun
             assert send(smtp).code == 250
         assert waited_s >= 1.0
@@ -236,7 +231,7 @@ def test_submission_is_open_to_users_of_a_harvesting_network(kind):
         wait_for(lambda: daemon.counter("reloads") == 2, "both workers to take it up")
         try_out(mta, daemon, HARVESTER)
         with pytest.raises(smtplib.SMTPConnectError):
-            connect(mta, HARVESTER)
-        with connect(mta, HARVESTER, submission=True) as smtp:
+            mta.smtp(source=HARVESTER)
+        with mta.smtp(source=HARVESTER, submission=True) as smtp:
             smtp.login("alice@example.test", "correct horse")
             assert send(smtp).code == 250

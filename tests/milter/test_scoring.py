@@ -172,16 +172,19 @@ def test_spamd_with_a_certificate_of_its_own_making_is_not_believed(tmp_path):
 @pytest.mark.parametrize(
     ("case", "reason"),
     [
-        ({"ip": "198.51.100.7", "authenticated": True, "size_bytes": 1}, "authenticated"),
-        ({"ip": "192.0.2.77", "authenticated": False, "size_bytes": 1}, "trusted"),
-        ({"ip": "198.51.100.7", "authenticated": False, "size_bytes": 512_001}, "size"),
-        ({"ip": "198.51.100.7", "authenticated": False, "size_bytes": 512_000}, None),
-        ({"ip": None, "authenticated": False, "size_bytes": 1}, None),
+        ({"ip": "198.51.100.7", "name": None, "authenticated": True, "size_bytes": 1}, "authenticated"),
+        ({"ip": "192.0.2.77", "name": None, "authenticated": False, "size_bytes": 1}, "trusted"),
+        ({"ip": "198.51.100.7", "name": None, "authenticated": False, "size_bytes": 512_001}, "size"),
+        ({"ip": "198.51.100.7", "name": None, "authenticated": False, "size_bytes": 512_000}, None),
+        ({"ip": "198.51.100.7", "name": "a.partner.example", "authenticated": False, "size_bytes": 1}, "trusted"),
+        ({"ip": None, "name": None, "authenticated": False, "size_bytes": 1}, None),
     ],
 )
 def test_what_is_not_to_be_scored_is_named(case, reason):
     async def ask_reason():
-        return Scorer(ScoreSettings("unix:/x", skip_networks=("192.0.2.0/24",))).skip_reason(**case)
+        return Scorer(
+            ScoreSettings("unix:/x", skip_networks=("192.0.2.0/24",), skip_hosts=("*.partner.example",))
+        ).skip_reason(**case)
 
     assert asyncio.run(ask_reason()) == reason
 

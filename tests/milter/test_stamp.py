@@ -172,7 +172,7 @@ def test_no_text_breaks_the_grammar_or_the_line_length(name, zone, code, queue):
 
 
 def test_removals_go_from_last_to_first():
-    assert stamp.removals({"X-Hoptrail-Id": 3, "X-Spam-Flag": 1}) == [
+    assert stamp.removals({"X-Hoptrail-Id": 3, "X-Spam-Flag": 1}, {}) == [
         ("X-Hoptrail-Id", 3),
         ("X-Hoptrail-Id", 2),
         ("X-Hoptrail-Id", 1),

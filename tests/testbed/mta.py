@@ -70,9 +70,10 @@ class Mta:
         """SIGKILL for every process of the MTA; queue and mailboxes stay."""
         self.machine.kill()
 
-    def smtp(self, *, submission: bool = False, timeout_s: float = 60) -> smtplib.SMTP:
-        """A connection from 127.0.0.1 that has been greeted."""
-        return smtplib.SMTP("127.0.0.1", self.submission_port if submission else self.port, timeout=timeout_s)
+    def smtp(self, *, submission: bool = False, source: str = "127.0.0.1", timeout_s: float = 60) -> smtplib.SMTP:
+        """A connection from an address of 127.0.0.0/8 that has been greeted."""
+        port = self.submission_port if submission else self.port
+        return smtplib.SMTP("127.0.0.1", port, source_address=(source, 0), timeout=timeout_s)
 
     def mailbox(self, user: str, folder: str = "Maildir") -> list[bytes]:
         """The messages in a Maildir of the user's, oldest first."""
