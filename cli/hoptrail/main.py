@@ -21,7 +21,7 @@ class Entry:
 
 COMMANDS = {
     "trace": Entry("trace", "Say where a message came from, hop by hop."),
-    "import": Entry("import_", "Take mailboxes into the store."),
+    "import": Entry("import_", "Take mailboxes and logs into the store."),
     "show": Entry("show", "Show a stored message."),
     "status": Entry("status", "Sum up the store and the running milter."),
     "nightly": Entry("nightly", "Write last night's report and abuse drafts."),

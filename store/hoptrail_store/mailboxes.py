@@ -4,17 +4,18 @@ Everything is read as a stream, a message at a time, and of a long one only the 
 content tells and not its name.
 """
 
-import bz2
-import gzip
 import hashlib
-import lzma
 import re
-import zlib
-from collections.abc import Callable, Iterator
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from io import BufferedIOBase, BufferedReader
+from io import BufferedReader
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
+
+from hoptrail_store.packed import UNPACK_ERRORS, Counted, UnpackingError, unpacked
 
 KEPT_BYTES = 2 << 20
 """Of each message: a MiB of header, which is all that is traced, and what [store] evidence_max_bytes may ask for."""
@@ -22,13 +23,8 @@ KEPT_BYTES = 2 << 20
 _LINE_BYTES = 1 << 16  # a longer line is read in parts, so that a file without line ends does not fill the memory
 _DIGEST_BYTES = 16
 
-_UNPACKERS: tuple[tuple[bytes, Callable[[BufferedReader], BufferedIOBase]], ...] = (
-    (b"\x1f\x8b", lambda file: gzip.GzipFile(fileobj=file)),
-    (b"\xfd7zXZ\x00", lzma.LZMAFile),
-    (b"BZh", bz2.BZ2File),
-)
-UNPACK_ERRORS = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
-"""What the unpackers raise for a damaged archive; bzip2's raises OSError."""
+STDIN: Final = Path("-")
+"""Stands for standard input."""
 
 _FIELD = re.compile(rb"[!-9;-~]{1,998}[ \t]*:")
 _MAIL_FIELD = re.compile(
@@ -68,10 +64,29 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file to read, with its size on the disk."""
+    """A file to read, with its size on the disk, 0 for standard input."""
 
     path: Path
     size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A file being read: its content, unpacked, of which nothing was taken yet; `modified_s` is the file's time."""
+
+    path: Path
+    content: BufferedReader
+    modified_s: float
+    _counted: Counted
+
+    @property
+    def position(self) -> int:
+        """How far the file was read, in bytes as they lie on the disk."""
+        return self._counted.position
+
+    def beginning(self) -> bytes:
+        """The first bytes, left where they are."""
+        return self.content.peek(_LINE_BYTES)
 
 
 def find_sources(paths: tuple[Path, ...]) -> Iterator[Source | LeftOut]:
@@ -80,20 +95,40 @@ def find_sources(paths: tuple[Path, ...]) -> Iterator[Source | LeftOut]:
         yield from _walk(path)
 
 
+@contextmanager
+def open_source(source: Source) -> Iterator[Opened]:
+    """Give a file for a block. Raises OSError and UNPACK_ERRORS, as reading its content does."""
+    if source.path == STDIN:
+        counted = Counted(sys.stdin.buffer)
+        yield Opened(source.path, unpacked(counted, buffer_bytes=_LINE_BYTES), time.time(), counted)
+        return
+    with source.path.open("rb") as file:
+        counted = Counted(file)
+        modified_s = source.path.stat().st_mtime
+        yield Opened(source.path, unpacked(counted, buffer_bytes=_LINE_BYTES), modified_s, counted)
+
+
 def read_messages(source: Source) -> Iterator[RawMessage | LeftOut]:
     """Yield the messages of one file, and at the end why the rest was left out, if it was."""
     try:
-        with source.path.open("rb") as file:
-            yield from _messages(source.path, file)
-    except UNPACK_ERRORS as error:
-        yield LeftOut(source.path, f"damaged archive: {error}")
-    except OSError as error:
-        yield LeftOut(source.path, error.strerror or str(error))
+        with open_source(source) as opened:
+            yield from messages_in(opened)
+    except (*UNPACK_ERRORS, OSError) as error:
+        yield left_out(source.path, error)
+
+
+def left_out(path: Path, error: Exception) -> LeftOut:
+    """Why a file, or the rest of it, was left out."""
+    if isinstance(error, UNPACK_ERRORS) and not isinstance(error, UnpackingError):
+        return LeftOut(path, f"damaged archive: {error}")
+    return LeftOut(path, getattr(error, "strerror", None) or str(error))
 
 
 def _walk(path: Path) -> Iterator[Source | LeftOut]:
     try:
-        if path.is_dir():
+        if path == STDIN:
+            yield Source(path, 0)
+        elif path.is_dir():
             maildir = (path / "cur").is_dir()
             for entry in sorted(path.iterdir()):
                 passed_over = (
@@ -111,21 +146,18 @@ def _walk(path: Path) -> Iterator[Source | LeftOut]:
         yield LeftOut(path, error.strerror or str(error))
 
 
-def _messages(path: Path, file: BufferedReader) -> Iterator[RawMessage | LeftOut]:
-    modified_s = path.stat().st_mtime
-    beginning = file.read(6)
-    file.seek(0)
-    unpack = next((unpack for magic, unpack in _UNPACKERS if beginning.startswith(magic)), None)
-    content = unpack(file) if unpack else file
-    first = content.read1(_LINE_BYTES)  # not read: a damaged archive raises for all of it
-    content.seek(0)
+def messages_in(opened: Opened) -> Iterator[RawMessage | LeftOut]:
+    """Yield the messages of an open file; raises what reading it raises."""
+    first = opened.beginning()
     kind = _kind(first)
     if kind is None:
-        yield LeftOut(path, "empty" if not first else "no mail")
+        yield LeftOut(opened.path, "no mail" if first else "empty")
         return
     split = _split_mbox if kind == "mbox" else _whole
-    for parts in split(content):
-        yield RawMessage(path, parts.content(), parts.size_bytes, parts.digest(), file.tell(), modified_s)
+    for parts in split(opened.content):
+        yield RawMessage(
+            opened.path, parts.content(), parts.size_bytes, parts.digest(), opened.position, opened.modified_s
+        )
 
 
 def _kind(beginning: bytes) -> Literal["mbox", "message"] | None:
@@ -162,14 +194,14 @@ class _Parts:
         return self._hash.digest()[:_DIGEST_BYTES]
 
 
-def _whole(content: BufferedIOBase) -> Iterator[_Parts]:
+def _whole(content: BufferedReader) -> Iterator[_Parts]:
     parts = _Parts()
     while chunk := content.read(_LINE_BYTES):
         parts.add(chunk)
     yield parts
 
 
-def _split_mbox(content: BufferedIOBase) -> Iterator[_Parts]:
+def _split_mbox(content: BufferedReader) -> Iterator[_Parts]:
     """Split at lines `From ` that a header field follows and that a blank line precedes, or that end in a date.
 
     So neither an unquoted `From ` in a text nor a separator whose blank line was lost cuts wrongly. The blank line that

@@ -28,9 +28,9 @@ class Reparsed:
 def trace_again(record: MessageRecord, site: SiteSettings) -> Trace:
     """Return the trace of a record's raw fields as the present parser sees them, as the store would give it back.
 
-    Where the lines were not kept, for the sake of the people in them, the trace stays as it is.
+    Where the lines were not kept, for the sake of the people in them, or came out of a log, the trace stays as it is.
     """
-    if not record.fields and any(hop.line is not None for hop in record.trace.hops):
+    if record.source == "log" or (not record.fields and any(hop.line is not None for hop in record.trace.hops)):
         return record.trace
     fields = [(name.decode("latin-1"), value.decode("utf-8", "surrogateescape")) for name, value in record.fields]
     traced = trace(

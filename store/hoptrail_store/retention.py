@@ -39,6 +39,7 @@ def prune(store: Store, *, now_ms: int | None = None) -> Pruned:
             # Imported mail is as old as it is: whoever imports last year's mailbox wants to look at it tomorrow too.
             messages = _delete(store, "message", "number", "received_ms < ? AND source = 'milter'", oldest_ms)
             refusals = _delete(store, "refusal", "hour_ms, network, host_name", "hour_ms < ?", oldest_ms)
+            _delete(store, "log_session", "digest", "hour_ms < ?", oldest_ms)
         anonymised = anonymise_old(store, now_ms)
         evidence_ms = now_ms - settings.evidence_days * _DAY_MS
         return Pruned(

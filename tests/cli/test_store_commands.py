@@ -1,5 +1,6 @@
 """import, show, status and reparse, from mailbox to terminal."""
 
+import io
 import json
 import os
 import pty
@@ -89,6 +90,10 @@ def test_import_writes_json(hoptrail, config, mailbox):
         "imported": 2,
         "known": 0,
         "files": 1,
+        "refused": 0,
+        "log_lines": 0,
+        "broken_lines": 0,
+        "broken": [],
         "left_out": [{"path": "/absent", "reason": "does not exist"}],
     }
 
@@ -196,3 +201,41 @@ def test_reparse_says_how_much_differs(hoptrail, config, mailbox):
     assert hoptrail("reparse", "--config", config).out == "2 messages traced again, 0 differ, 0 in their origin\n"
     config.write_text(config.read_text() + '[site]\nnetworks = ["203.0.113.0/24"]\n')
     assert hoptrail("reparse", "--config", config).out.startswith("2 messages traced again, 2 differ")
+
+
+MAIL_LOG = """\
+May  1 12:00:01 mx1 postfix/smtpd[11]: 4dD1Zx0YqGz9v1: client=gw.example.net[203.0.113.9]
+May  1 12:00:01 mx1 postfix/cleanup[12]: 4dD1Zx0YqGz9v1: message-id=<one@example.net>
+May  1 12:00:01 mx1 postfix/qmgr[13]: 4dD1Zx0YqGz9v1: from=<a@example.net>, size=1234, nrcpt=1 (queue active)
+May  1 12:00:21 mx1 postfix/smtp[14]: 4dD1Zx0YqGz9v1: to=<b@example.org>, relay=store.example.org[192.0.2.7]:25, delay=20, delays=0/0/0/20, dsn=2.0.0, status=sent (250 2.0.0 Ok)
+May  1 12:00:21 mx1 postfix/qmgr[13]: 4dD1Zx0YqGz9v1: removed
+torn
+"""
+
+
+def test_import_takes_a_log_and_names_its_broken_lines(hoptrail, config, tmp_path):
+    (tmp_path / "mail.log").write_text(MAIL_LOG)
+    done = hoptrail("import", "--config", config, tmp_path / "mail.log")
+    assert (done.code, done.err) == (0, f"hoptrail: {tmp_path}/mail.log:6: no log line: no stamp\n")
+    assert "1 messages imported" in done.out
+    assert "1 of 6 log lines broken" in done.out
+
+
+def test_show_says_what_became_of_a_message_from_a_log(hoptrail, config, tmp_path):
+    (tmp_path / "mail.log").write_text(MAIL_LOG)
+    hoptrail("import", "--config", config, "--log-zone", "UTC", tmp_path / "mail.log")
+    shown = hoptrail("show", "--config", config, "4dD1Zx0YqGz9v1").out
+    assert "<b@example.org> sent, to store.example.org [192.0.2.7], after 20 s, 250 2.0.0 Ok" in shown
+    document = json.loads(hoptrail("show", "--config", config, "--json", "4dD1Zx0YqGz9v1").out)
+    assert document["deliveries"][0]["relay_ip"] == "192.0.2.7"
+
+
+def test_import_refuses_a_time_zone_that_there_is_not(hoptrail, config, mailbox):
+    done = hoptrail("import", "--config", config, "--log-zone", "Mars/Olympus", mailbox)
+    assert (done.code, "no time zone" in done.err) == (2, True)
+
+
+def test_import_takes_one_header_from_standard_input(hoptrail, config, monkeypatch):
+    header = b"Received: from a.example.net ([203.0.113.1])\n\tby mx.example.org; Thu, 22 Aug 2002 11:00:00 +0000\n"
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(header))))
+    assert hoptrail("import", "--config", config, "-").out.startswith("1 messages imported")

@@ -23,6 +23,7 @@ class Kind(StrEnum):
     HTTP = "http"  # handed in over HTTP: webmail, an API
     INTERNAL = "internal"  # a provider's own transport between its machines, no address of interest
     UNKNOWN = "unknown"
+    DELIVERY = "delivery"  # no line: the log of a host of ours says to whom it handed the mail
 
 
 @dataclass(frozen=True, slots=True)

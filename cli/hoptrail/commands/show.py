@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 
 import click
 
@@ -10,6 +11,7 @@ from hoptrail.config import Config
 from hoptrail.configured import configured
 from hoptrail.transcripts import write_transcript
 from hoptrail_store.anonymise import Mask
+from hoptrail_store.logs.deliveries import Delivery, deliveries_of
 from hoptrail_store.reader import Reader, open_readonly
 from hoptrail_store.records import MessageRecord, Score
 from hoptrail_tracer.document import trace_document
@@ -30,15 +32,16 @@ def command(config: Config, *, key: str, as_json: bool, raw: bool) -> None:
     """
     with open_readonly(config.store.path) as reader:
         records = reader.find(key) or _find_hidden(reader, config, key)
+        deliveries = {record.id: deliveries_of(reader.db.conn, record.id) for record in records}
     if not records:
         raise click.ClickException(f"{key}: no such message in {config.store.path}")
     for record in records:
         if raw:
             _write_raw(record)
         elif as_json:
-            click.echo(json.dumps(_document(record)))
+            click.echo(json.dumps(_document(record, deliveries[record.id])))
         else:
-            _write_text(record)
+            _write_text(record, deliveries[record.id])
 
 
 def _find_hidden(reader: Reader, config: Config, key: str) -> list[MessageRecord]:
@@ -53,8 +56,8 @@ def _write_raw(record: MessageRecord) -> None:
     sys.stdout.buffer.write(record.evidence)
 
 
-def _write_text(record: MessageRecord) -> None:
-    for name, value in _lines(record):
+def _write_text(record: MessageRecord, deliveries: Sequence[Delivery]) -> None:
+    for name, value in (*_lines(record), *(("Delivery", _delivery_text(each)) for each in deliveries)):
         click.echo(f"{click.style(f'{name}:'.ljust(12), bold=True)} {printable(value)}")
     click.echo()
     values = [value.decode("utf-8", "surrogateescape") for name, value in record.fields if name.lower() == b"received"]
@@ -100,7 +103,18 @@ def _facts_text(facts: AddressFacts) -> str:
     return ", ".join(filter(None, parts))
 
 
-def _document(record: MessageRecord) -> dict[str, object]:
+def _delivery_text(delivery: Delivery) -> str:
+    relay = delivery.relay_name or delivery.relay_ip
+    parts = [
+        f"<{delivery.recipient}> {delivery.outcome}",
+        f"to {relay}" + (f" [{delivery.relay_ip}]" if delivery.relay_name else "") if relay else "",
+        f"after {delivery.delay_s:g} s" if delivery.delay_s is not None else "",
+        delivery.reply,
+    ]
+    return ", ".join(filter(None, parts))
+
+
+def _document(record: MessageRecord, deliveries: Sequence[Delivery]) -> dict[str, object]:
     score, facts = record.score, record.facts
     return {
         "id": record.id,
@@ -137,5 +151,6 @@ def _document(record: MessageRecord) -> dict[str, object]:
             "missing": dict(facts.missing),
         },
         "evidence_bytes": None if record.evidence is None else len(record.evidence),
+        "deliveries": [asdict(each) | {"at": each.at.isoformat()} for each in deliveries],
         "trace": trace_document(record.trace),
     }

@@ -16,7 +16,8 @@ from hoptrail.config import Config
 from hoptrail.configured import configured
 from hoptrail.progress import progress_bar
 from hoptrail.transcripts import styled, write_transcript
-from hoptrail_store.mailboxes import UNPACK_ERRORS, LeftOut, RawMessage, Source, find_sources, read_messages
+from hoptrail_store.mailboxes import LeftOut, RawMessage, Source, find_sources, read_messages
+from hoptrail_store.packed import UNPACK_ERRORS
 from hoptrail_tracer.addresses import address
 from hoptrail_tracer.chain import trace
 from hoptrail_tracer.document import format_document, found_document, trace_document
