@@ -29,10 +29,10 @@ _DELIVERED_TO = ("delivered-to", "x-original-to", "envelope-to", "x-envelope-to"
 _AUTOMATIC = ("x-autoreply", "x-autorespond", "x-autoresponse", "x-auto-response-suppress")
 _PRECEDENCE = frozenset({"auto_reply", "bulk", "junk", "list"})
 _QMAIL = "Hi. This is the qmail-send program"
+_NUMBER = r"((?:[A-Z]{1,10}-)?[0-9]{3,20})"
 _TICKET = re.compile(
-    r"\[(?:[^\[\]]{0,40}?[#:\s-])?(#?[A-Z]{0,6}[-_]?\d{3,20}[\w-]{0,20})\]"
-    r"|(?:ticket|case|incident|request|ref(?:erence)?|report)(?:\s+(?:id|no|number))?\s*[:#]*\s*(#?[A-Z]{0,6}-?\d{3,20})"
-    r"|(#\d{3,20})",
+    rf"\[[^\[\]]{{0,60}}?{_NUMBER}\]|\b(?:ticket|case|incident|request|report)\W{{1,3}}(?:(?:id|no|number)\W{{1,3}})?{_NUMBER}\b"
+    rf"|#{_NUMBER}\b",
     re.IGNORECASE,
 )
 _OUR_SUBJECT = re.compile(r"\[Hoptrail \([0-9A-Fa-f.:]+\) id:([0-9]{8}-[0-9a-f]{4,32})\]")

@@ -22,7 +22,7 @@ QUIET_AFTER: Final = timedelta(days=7)
 """An origin without spam for so long, after the grace, went quiet."""
 
 _SENT: Final = """
-SELECT abuse_draft.id, ip, contact, first_ms, sent_ms,
+SELECT abuse_draft.id, abuse_draft.ip, contact, first_ms, sent_ms,
     coalesce(json_extract(report, '$.contact.network'), '') AS network,
     coalesce(json_extract(report, '$.contact.organisation'), '') AS organisation,
     (SELECT group_concat(DISTINCT kind) FROM abuse_answer WHERE draft = abuse_draft.id) AS answers

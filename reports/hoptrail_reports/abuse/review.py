@@ -109,11 +109,10 @@ def _decide(store: Store, draft_id: str, state: DraftState, reason: str | None, 
 
 
 def _note(text: str) -> str:
-    lines = [shown(line.rstrip(), NOTE_MAX_CHARS) for line in text.strip().splitlines()]
-    note = "\n".join(lines)
-    if len(note) > NOTE_MAX_CHARS:
-        raise ReviewError(f"the note has {len(note):,} characters; {NOTE_MAX_CHARS:,} are the most a desk reads")
-    return note
+    text = text.strip()
+    if len(text) > NOTE_MAX_CHARS:
+        raise ReviewError(f"the note has {len(text):,} characters; {NOTE_MAX_CHARS:,} are the most a desk reads")
+    return "\n".join(shown(line.rstrip(), NOTE_MAX_CHARS) for line in text.splitlines())
 
 
 def _addressed(store: Store, draft: Draft, text: str, settings: AbuseSettings, site: SiteSettings) -> Report:
