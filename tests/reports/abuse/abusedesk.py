@@ -30,10 +30,11 @@ class AbuseDesk:
 
     folder: Path
     abuse: str = ""
+    store: str = ""  # where it is not in the folder
 
     @property
     def settings(self) -> StoreSettings:
-        return StoreSettings(path=str(self.folder / "store.sqlite"))
+        return StoreSettings(path=self.store or str(self.folder / "store.sqlite"))
 
     @property
     def config(self) -> Path:
