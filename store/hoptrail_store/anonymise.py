@@ -112,7 +112,7 @@ def read_key(path: str) -> bytes:
 
 def anonymous(record: MessageRecord, mask: Mask) -> MessageRecord:
     """Return the record with what `mask` hides hidden, and without free text. Doing it twice changes nothing."""
-    host = _host_hider(mask, record)
+    host = host_hider(mask, record)
     return replace(
         record,
         connection=record.connection and _connection(record.connection, mask, host),
@@ -135,7 +135,9 @@ def anonymous_refusals(counts: Iterable[RefusalCount], mask: Mask) -> list[Refus
 def mark_anonymised(connection: sqlite3.Connection, ids: Iterable[str], mask: Mask) -> None:
     """Note in the caller's transaction what was hidden of messages."""
     connection.executemany(
-        "INSERT OR REPLACE INTO anonymised SELECT number, ? FROM message WHERE id = ?", [(mask.how, id_) for id_ in ids]
+        "INSERT INTO anonymised SELECT number, ? FROM message WHERE id = ?"
+        " ON CONFLICT DO UPDATE SET how = how | excluded.how",
+        [(mask.how, each) for each in ids],
     )
 
 
@@ -237,8 +239,11 @@ def _is_address(text: str) -> bool:
     return True
 
 
-def _host_hider(mask: Mask, record: MessageRecord) -> Hide:
-    """Return a function for host names and other short texts of this record: none spells out an address of it."""
+def host_hider(mask: Mask, record: MessageRecord) -> Hide:
+    """Return a function that hides a host's address, or its name and other short texts of this record.
+
+    What it returns spells out none of the record's addresses.
+    """
     if not mask.truncates:
         return lambda text: mask.words(text) if text else text
     spellings = [_Spelling.of(address) for address in set(_addresses(record))]

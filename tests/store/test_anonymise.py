@@ -136,7 +136,7 @@ def private(folder, when):
     )
 
 
-@hypothesis_settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@hypothesis_settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.tuples(local_parts, local_parts), st.tuples(addresses, addresses))
 @pytest.mark.parametrize("when", ["at-once", "later"])
 def test_nothing_of_people_is_left_in_any_byte(make_record, tmp_path_factory, when, people, hosts):
@@ -261,3 +261,41 @@ def test_reparse_leaves_a_trace_whose_lines_are_gone(tmp_path, make_record):
         before = store.db.execute("SELECT data FROM trail").fetchall()
         assert reparse(store, SiteSettings()).changed == 0
         assert store.db.execute("SELECT data FROM trail").fetchall() == before
+
+
+def test_every_text_beside_a_message_is_one_that_is_hidden_or_tells_nothing(settings):
+    hidden = {
+        "message": {"envelope_from", "message_id", "subject"},
+        "client": {"auth"},
+        "recipient": {"address"},
+        "facts": {"missing"},
+        "listing": {"text"},
+        "delivery": {"recipient", "reply"},
+    }
+    telling_nothing = {
+        "message": {"id", "source", "origin_basis", "rules", "unscored"},
+        "client": {"queue_id"},
+        "anomaly": {"code"},
+        "facts": {"country"},
+        "listing": {"verdict", "codes"},
+        "delivery": {"outcome", "dsn", "next_id"},
+    }
+    with Store.open(settings) as store:
+        for table in store.db.tables:
+            if table.name == "message" or "message" in {key.column for key in table.foreign_keys}:
+                texts = {name for name, kind in table.columns_dict.items() if kind is str}
+                assert texts == hidden.get(table.name, set()) | telling_nothing.get(table.name, set()), table.name
+
+
+def test_delivery_told_by_a_log_is_hidden_too(tmp_path, make_record):
+    settings = private(tmp_path, "later")
+    record = make_record()
+    with Store.open(settings) as store:
+        store.put([record])
+        with store.transaction() as names:
+            store.db.execute(
+                "INSERT INTO delivery VALUES (1, 'alice.smith@example.org', 'sent', 1, 1, NULL, ?, NULL, ?, NULL)",
+                (names.id("198.51.100.77"), "250 ok alice.smith"),
+            )
+        assert prune(store, now_ms=milliseconds(DAY + timedelta(days=8))).anonymised == 1
+        assert_hidden(Path(settings.path), {"alice.smith"}, {IPv4Address("198.51.100.77")})
