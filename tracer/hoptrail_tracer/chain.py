@@ -47,7 +47,7 @@ def trace(
     declared = compile_site(site)
     if connection is not None:
         connection = replace(connection, ip=canonical(connection.ip) if connection.ip else None)
-    lines = [parse(value) for value in received[:MAX_LINES]]
+    lines = list(map(parse, received[:MAX_LINES]))
     own = connection is not None and not _records(lines, connection)
     first_line = 1 if own else 0
     hops = [_own_hop(connection), *lines] if own and connection is not None else lines
@@ -60,7 +60,7 @@ def trace(
     if fields:
         found = evidence.read_believed(fields, received, lines_believed=walked.believed - first_line, whole=whole)
     synthetic = _synthetic(found, walked, hops, whole=whole) if found else None
-    dates_s = [hop.date.timestamp() if hop.date is not None else None for hop in hops]
+    dates_s = [date.timestamp() if (date := hop.date) is not None else None for hop in hops]
     trusts, anomalies, reasons = judgement.judge(
         hops, texts, dates_s, walked, declared, lines_left_out=len(received) - len(lines), history=history, now=now
     )
@@ -129,11 +129,12 @@ def _judged(
     first_line: int,
 ) -> list[Hop]:
     judged = []
-    for index, hop in enumerate(hops):
-        line = index - first_line if index >= first_line else None
-        draft = _HopDraft(hop, trusts[index], delays[index], reasons[index], line)
+    line = -first_line
+    for hop, trust, delay, because in zip(hops, trusts, delays, reasons, strict=True):
+        draft = _HopDraft(hop, trust, delay, because, line if line >= 0 else None)
         draft.__class__ = Hop
         judged.append(draft)
+        line += 1
     return judged
 
 

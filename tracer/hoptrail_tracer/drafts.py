@@ -4,13 +4,16 @@ A frozen dataclass fills its slots through object.__setattr__, one call a field.
 directly, and becomes what it is a draft of when its `__class__` is set to that.
 """
 
-from dataclasses import fields, make_dataclass
-from typing import TypeVar
+from dataclasses import fields
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 
 def draft_of(frozen: type[T]) -> type[T]:
-    """A class with the fields of a frozen dataclass with slots, in their order and without defaults."""
-    names = [(field.name, field.type) for field in fields(frozen)]  # type: ignore[arg-type]
-    return make_dataclass(f"{frozen.__name__}Draft", names, slots=True)
+    """A class with the slots of a frozen dataclass, filled from as many values in the order of its fields."""
+    names = tuple(field.name for field in fields(frozen))  # type: ignore[arg-type]
+    slots = ", ".join(f"self.{name}" for name in names)
+    made: dict[str, Any] = {}
+    exec(f"def __init__(self, *values): ({slots}) = values", made)  # noqa: S102 - as dataclasses does, from names alone
+    return type(f"{frozen.__name__}Draft", (), {"__slots__": names, "__init__": made["__init__"]})

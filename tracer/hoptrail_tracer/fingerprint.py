@@ -58,8 +58,8 @@ def read_id(received: Received) -> tuple[bool | None, int | None]:
     if mark is not None and mark.ids is not None:
         fits = mark.ids.fullmatch(queue_id) is not None
         made_s = mark.time(queue_id) if fits and mark.time is not None else None
-    if received.by is not None and received.by.endswith(".google.com"):
-        return fits, _google_time(queue_id)
+    elif received.by is not None and received.by.endswith(".google.com"):
+        made_s = _google_time(queue_id)
     return fits, made_s
 
 
@@ -125,7 +125,7 @@ def _postfix_time(queue_id: str) -> int | None:
 
 def _sendmail_time(queue_id: str) -> int | None:
     """The time in an id of 8.10 or later: a digit each for year, month from 0, day, hour, minute, second."""
-    if _SENDMAIL_8_9.fullmatch(queue_id):
+    if queue_id[3:].isdigit() and _SENDMAIL_8_9.fullmatch(queue_id):
         return None
     places = _PLACES_60
     return _clock(_sendmail_day(queue_id[:3]), places[queue_id[3]], places[queue_id[4]], places[queue_id[5]])

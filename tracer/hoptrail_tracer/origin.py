@@ -125,15 +125,17 @@ def find_deeper(hops: Sequence[Hop], origin: Origin, anomalies: Sequence[Anomaly
     index, base = (vouched[-1], _DEEPER_VOUCHED) if vouched else (below[-1], _DEEPER_CLAIMED)
     said = hops[index].received
     steps = index - origin.hop - 1
-    return Origin(
-        ip=said.ip,
-        name=said.rdns if vouched else None,
-        trust=hops[index].trust,
-        confidence=round(base * _DEEPER_DECAY**steps, 2),
-        basis=hops[index].trust.value,
-        reasons=("named by a line that no believed host wrote: to be shown, not reported", *hops[index].reasons),
-        hop=index,
+    draft = _Draft(
+        said.ip,
+        said.rdns if vouched else None,
+        hops[index].trust,
+        round(base * _DEEPER_DECAY**steps, 2),
+        str(hops[index].trust),
+        ("named by a line that no believed host wrote: to be shown, not reported", *hops[index].reasons),
+        index,
     )
+    draft.__class__ = Origin
+    return draft
 
 
 def _against(anomalies: Sequence[Anomaly], hop: int) -> float:

@@ -90,4 +90,10 @@ def _without_clauses(remarks: str, date: datetime | None) -> Received:
     if not remarks and date is None:
         return Received("unparseable", reason="no-clauses")
     kind, reason = kinds.remark(remarks)
-    return Received("skipped", kind, reason, software="qmail" if reason == "qmail-invoked" else None, date=date)
+    software = "qmail" if reason == "qmail-invoked" else None
+    draft = _Draft(
+        "skipped", kind, reason, None, None, None, None, None, None, None, software, None, None, None, None, None, None,
+        date,
+    )  # fmt: skip
+    draft.__class__ = Received
+    return draft
