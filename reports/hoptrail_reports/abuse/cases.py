@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 from hoptrail_reports.abuse import reportable
@@ -63,7 +63,7 @@ class _Pile:
         if record.facts and (self.facts is None or len(record.facts.missing) <= len(self.facts.missing)):
             self.facts = record.facts
         if _worth_showing(record) > _worth_showing(self.sample):
-            self.sample = record
+            self.sample = _light(record)
 
 
 def fold(
@@ -81,7 +81,7 @@ def fold(
         key = (record.trace.origin.ip or "", objection.code if objection else "")
         pile = piles.get(key)
         if pile is None:
-            pile = piles[key] = _Pile(objection, record)
+            pile = piles[key] = _Pile(objection, _light(record))
         pile.add(record)
     cases = [_case(day, ip, pile) for (ip, _), pile in piles.items()]
     return sorted(cases, key=lambda case: (-case.messages, case.id))
@@ -90,6 +90,11 @@ def fold(
 def _is_spam(record: MessageRecord, court: Judge) -> bool:
     score = record.score
     return score is not None and score.is_spam and (score.points or 0) >= court.settings.min_points
+
+
+def _light(record: MessageRecord) -> MessageRecord:
+    """The record without its message, of which a day may have gigabytes; that there is one still shows."""
+    return record if record.evidence is None else replace(record, evidence=b"")
 
 
 def _worth_showing(record: MessageRecord) -> tuple[bool, datetime]:
