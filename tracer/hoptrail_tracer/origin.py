@@ -94,7 +94,7 @@ def find_origin(
     against = _against(anomalies, walked.source) if anomalies else 0.0
     draft = _Draft(
         hop.received.ip,
-        hop.received.rdns,
+        walked.source_name,
         hop.trust,
         round(confidence * (1 - against * _SUSPICION), 2),
         basis,

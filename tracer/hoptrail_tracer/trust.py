@@ -30,6 +30,9 @@ _INSIDE_ONE_PROVIDER = frozenset({Kind.INTERNAL, Kind.MAPI, Kind.SCANNER})
 _STAYING = frozenset({Rule.SAME_HOST, Rule.LOOPBACK, Rule.LOCAL_PICKUP})
 """Rules by which the next line was written by the same host."""
 
+_MAY_BE_FORGED = "may be forged"
+"""What Sendmail writes beside a name that does not resolve back to the address."""
+
 _NEAR_V4_BITS = 24
 _NEAR_V6_BITS = 32
 """How close two machines of one owner stand: Exchange Online spreads one region over a /32."""
@@ -45,13 +48,15 @@ class Walk:
     """How far the chain is believed.
 
     `believed` counts the hops from the top whose writers are believed. `source` is the index of the hop whose client is
-    the origin, None where no believed line names one. `end` is the rule that ended the walk, None when every line was
-    believed and the last client too. `handed_in` tells that a user of a believed host is the origin, `picked_up` that a
-    local pick-up was passed: a filter that hands mail back looks no different from a local user who forges.
+    the origin, None where no believed line names one; `source_name` the client's looked-up name, None also where the
+    line doubts it. `end` is the rule that ended the walk, None when every line was believed and the last client too.
+    `handed_in` tells that a user of a believed host is the origin, `picked_up` that a local pick-up was passed: a filter
+    that hands mail back looks no different from a local user who forges.
     """
 
     believed: int
     source: int | None
+    source_name: str | None
     end: Rule | None
     via: Rule  # the rule by which the writer of the line `source` came to be believed
     reasons: tuple[tuple[str, ...], ...]  # one for each believed hop
@@ -120,9 +125,11 @@ def walk(hops: Sequence[Received], texts: Sequence[str | None], site: Site, *, o
         end = Rule.LOCAL_PICKUP
     if end in {Rule.UNREADABLE, Rule.NO_ADDRESS}:
         path.source = None
+    name = _undoubted(hops[path.source], texts[path.source]) if path.source is not None else None
     draft = _WalkDraft(
-        len(path.reasons), path.source, end, path.source_via, tuple(path.reasons), observed, handed_in, path.picked_up
-    )
+        len(path.reasons), path.source, name, end, path.source_via, tuple(path.reasons), observed, handed_in,
+        path.picked_up,
+    )  # fmt: skip
     draft.__class__ = Walk
     return draft
 
@@ -287,12 +294,16 @@ def confirmed_name(received: Received, text: str | None) -> str | None:
     name = received.rdns
     if name is None or text is None:
         return name
-    if "may be forged" in text:
+    if _MAY_BE_FORGED in text:
         return None
     if f"({name} [" in text or (received.software is not None and received.software.startswith("Exim")):
         return name
     unfolded = " ".join(text.split())
     return name if any(f"{before}{name}{after}" in unfolded for before in "(@" for after in (" [", ". [")) else None
+
+
+def _undoubted(received: Received, text: str | None) -> str | None:
+    return None if text is not None and _MAY_BE_FORGED in text else received.rdns
 
 
 def _is_central(name: str, by: str | None, domains: set[str]) -> bool:

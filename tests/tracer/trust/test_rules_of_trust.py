@@ -138,6 +138,12 @@ def test_trusted_host_is_not_believed_by_a_name_that_nobody_resolved_back(client
     assert traced.origin.ip != "198.51.100.1"
 
 
+def test_origin_has_no_name_that_its_own_line_doubts():
+    client = "dial.example (bank.example [203.0.113.5] (may be forged))"
+    traced = trace([f"from {client} by mx.example.org with ESMTP id AB12345; {DATE.format(59)}"])
+    assert (traced.origin.ip, traced.origin.name) == ("203.0.113.5", None)
+
+
 # 4 nothing declared
 
 
