@@ -1,4 +1,4 @@
-"""Fuzzes the parser of Received lines with atheris (not a dependency: pip install atheris).
+"""Fuzzes the parser of Received lines with atheris (the extra `fuzz`).
 
     python tests/fuzz/received_fuzz.py [corpus folder] [-max_total_time=1800] [other libFuzzer options]
 
