@@ -50,8 +50,8 @@ class Walk:
     `believed` counts the hops from the top whose writers are believed. `source` is the index of the hop whose client is
     the origin, None where no believed line names one; `source_name` the client's looked-up name, None also where the
     line doubts it. `end` is the rule that ended the walk, None when every line was believed and the last client too.
-    `handed_in` tells that a user of a believed host is the origin, `picked_up` that a local pick-up was passed: a filter
-    that hands mail back looks no different from a local user who forges.
+    `handed_in` tells that a user of a believed host is the origin, `picked_up` that a local pick-up was passed: a
+    filter that hands mail back looks no different from a local user who forges.
     """
 
     believed: int
