@@ -17,5 +17,21 @@ class LookupsDownError(ReportError):
     """Nothing could be looked up: the network or its resolver is down, and the next night tries again."""
 
 
+class ClusterError(ReportError):
+    """The Spark cluster is out of reach, or could not do what it was asked."""
+
+
 class UnknownRelayError(ReportError):
     """No mail passed a relay of the name that was asked for."""
+
+
+class CollectionError(ReportError):
+    """A collection cannot be made as it was asked for."""
+
+
+class UnknownCollectionError(ReportError):
+    """There is no collection of the name that was asked for."""
+
+
+class NoMailError(ReportError):
+    """The days asked for have no mail."""

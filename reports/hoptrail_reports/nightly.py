@@ -27,8 +27,9 @@ from hoptrail_reports.topology import svg, tables
 from hoptrail_reports.topology.details import relay_details
 from hoptrail_reports.topology.engine import selected_traffic, whole_days
 from hoptrail_reports.topology.traffic import Traffic
+from hoptrail_store.archive.moving import move_days
 from hoptrail_store.errors import StoreError
-from hoptrail_store.learning import learn
+from hoptrail_store.learning import is_learnt, learn
 from hoptrail_store.reader import Reader, open_readonly
 from hoptrail_store.retention import prune
 from hoptrail_store.rows import milliseconds
@@ -130,19 +131,24 @@ class _Job:
     steps: list[Step] = field(default_factory=list)
 
     def run(self) -> Night:
+        self._attempt("what relays usually do", self._learn_step)
+        self._attempt("archive", self._archive_step)
         self._attempt(MAP_STEP, self._map_step)
         self._attempt("abuse drafts", self._drafts_step)
-        host = self.settings.site.hostname or socket.getfqdn()
         report = replace(
-            gather(self.reader, host, self.day, self.traffic, self.settings.reports),
+            gather(self.reader, self.host, self.day, self.traffic, self.settings.reports),
             drafts=self.drafts,
         )
         self._attempt("map into the store", lambda: self._keep_step(report))
-        self._attempt("what relays usually do", self._learn_step)
         self._attempt("old records", self._retention_step)
         report = replace(report, steps=tuple(self.steps))
         place = self._attempt("pages", lambda: self._pages_step(report))
         return Night(replace(report, steps=tuple(self.steps)), self.folder.path / str(self.day) if place else None)
+
+    @property
+    def host(self) -> str:
+        """The name of this host, in the report and in the archive."""
+        return self.settings.site.hostname or socket.getfqdn()
 
     def _attempt(self, name: str, step: Callable[[], str]) -> bool:
         self.progress.begin(name)
@@ -157,7 +163,9 @@ class _Job:
         return True
 
     def _map_step(self) -> str:
-        self.traffic = selected_traffic(self.settings.store, whole_days(self.day, self.day))
+        self.traffic = selected_traffic(
+            self.settings.store, whole_days(self.day, self.day), cluster=self.settings.reports.spark
+        )
         return f"{counted(self.traffic.messages, 'message')}, {counted(self.traffic.hops, 'hop')}"
 
     def _drafts_step(self) -> str:
@@ -182,6 +190,16 @@ class _Job:
         learn(self.store, self.day)
         return "the day's believed lines and links are counted, once"
 
+    def _archive_step(self) -> str:
+        settings = self.settings.store
+        if not settings.archive:
+            return "none is set ([store] archive)"
+        before = self.now.astimezone(UTC).date() - (settings.archive_after_days - 1) * ONE_DAY
+        if not is_learnt(self.store, self.day):  # from the archive nothing is learnt
+            before = min(before, self.day)
+        moved = move_days(self.store, self.host, before=before, progress=self.progress.advance)
+        return f"{counted(moved.hops, 'hop')} of {counted(moved.days, 'day')} moved"
+
     def _retention_step(self) -> str:
         today = self.now.astimezone(UTC).date()
         pruned = prune(self.store, now_ms=milliseconds(self.now))
@@ -196,7 +214,8 @@ class _Job:
             counted(maps, "map"),
             f"the pages of {counted(nights, 'night')}",
         )
-        return f"deleted {', '.join(what)}"
+        hidden = f"; hid the people in {counted(pruned.anonymised, 'message')}" if pruned.anonymised else ""
+        return f"deleted {', '.join(what)}{hidden}"
 
     def _keep_step(self, report: DayReport) -> str:
         if any(step.failed for step in self.steps if step.name == MAP_STEP):

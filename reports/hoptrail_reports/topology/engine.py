@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import ibis
 from ibis import ir
@@ -24,6 +24,7 @@ from hoptrail_store.archive.columns import open_columns
 from hoptrail_store.archive.ledger import archived_up_to, recorded_parts
 from hoptrail_store.archive.parts import Part, archived_parts, check_part, part_of, write_part
 from hoptrail_store.assembly import moment
+from hoptrail_store.errors import ArchiveError
 from hoptrail_store.reader import Reader, day_span, open_readonly
 from hoptrail_store.settings import StoreSettings
 from hoptrail_store.spans import conditions, day_ms, day_numbers
@@ -57,33 +58,59 @@ def whole_days(first: date, last: date) -> Selection:
 
 
 def selected_traffic(
-    settings: StoreSettings, selection: Selection, *, root: str | None = None, direction: Direction = "to"
+    settings: StoreSettings,
+    selection: Selection,
+    *,
+    root: str | None = None,
+    direction: Direction = "to",
+    cluster: str = "",
 ) -> Traffic:
     """The traffic of the messages selected, from the archive and the store; as `traffic` defines it for a root.
 
-    Raises StoreError where the store or a file of the archive cannot be read.
+    `cluster` is the master of a Spark cluster that adds up what is archived, unless there is a root. Raises StoreError
+    where the store or a file of the archive cannot be read, and ClusterError.
     """
     with open_parts(settings, selection) as parts:
-        if not parts:
-            return Traffic()
-        connection = open_duckdb()
-        try:
-            sources = selected(duckdb_sources(connection, parts), selection)
-            if root is None:
-                return computed(figures(sources))
-            return traffic(_ways_through(sources, root), root=root, direction=direction)
-        finally:
-            connection.disconnect()
+        if root is None and cluster and parts.archived:
+            from hoptrail_reports.topology.cluster import open_cluster  # noqa: PLC0415 - an extra of its own
+
+            with open_cluster(cluster, Path(settings.archive), parts.archived) as sources:
+                done = computed(figures(selected(sources, selection)))
+            return done + _here(parts.stored, selection, None, direction)
+        return _here([*parts.archived, *parts.stored], selection, root, direction)
+
+
+def _here(parts: Sequence[Part], selection: Selection, root: str | None, direction: Direction) -> Traffic:
+    """The traffic of some parts, added up by this process."""
+    if not parts:
+        return Traffic()
+    connection = open_duckdb()
+    try:
+        sources = selected(duckdb_sources(connection, parts), selection)
+        if root is None:
+            return computed(figures(sources))
+        return traffic(_ways_through(sources, root), root=root, direction=direction)
+    finally:
+        connection.disconnect()
+
+
+class Parts(NamedTuple):
+    """The files that hold a selection's days: the archive's, and those written for days that are in the store."""
+
+    archived: list[Part]
+    stored: list[Part]
 
 
 @contextmanager
-def open_parts(settings: StoreSettings, selection: Selection) -> Iterator[list[Part]]:
-    """Give the parts that hold a selection's days for a block; days that are in the store are written out for it."""
+def open_parts(settings: StoreSettings, selection: Selection) -> Iterator[Parts]:
+    """Give the files that hold a selection's days for a block."""
     last_moment = selection.until - timedelta(microseconds=1)
     first, last = selection.since.astimezone(UTC).date(), last_moment.astimezone(UTC).date()
     with open_readonly(settings.path) as reader, tempfile.TemporaryDirectory(prefix="hoptrail-") as folder:
-        parts = _archived(reader, settings, first, last) if settings.archive else []
-        parts = [part for part in parts if selection.hosts is None or part.host in selection.hosts]
+        archived = _archived(reader, settings, first, last)
+        if selection.hosts is not None:
+            archived = [part for part in archived if part.host in selection.hosts]
+        stored = []
         with open_columns(settings.path) as columns:
             for day in _days(reader, first, last):
                 span = day_ms(day)
@@ -92,14 +119,16 @@ def open_parts(settings: StoreSettings, selection: Selection) -> Iterator[list[P
                     part = part_of(Path(folder), day, _HERE, 0)
                     portions = (columns.portion(condition, *span) for condition in conditions(numbers))
                     write_part(part, portions, columns)
-                    parts.append(part)
-        yield parts
+                    stored.append(part)
+        yield Parts(archived, stored)
 
 
 def open_duckdb() -> Any:  # noqa: ANN401 - Ibis makes its backends' classes at run time
     """A connection to an empty DuckDB in memory that keeps to `MEMORY_LIMIT`."""
     connection = ibis.duckdb.connect(memory_limit=MEMORY_LIMIT, preserve_insertion_order=False)
     connection.raw_sql("SET enable_progress_bar = false")
+    # It would join the names of senders to those of receivers first, by their part: all with all.
+    connection.raw_sql("SET disabled_optimizers = 'join_order'")
     return connection
 
 
@@ -163,18 +192,20 @@ def _rows(table: ir.Table) -> Iterator[tuple[Any, ...]]:
 
 
 def _archived(reader: Reader, settings: StoreSettings, first: date, last: date) -> list[Part]:
-    """The parts of a span of days that count, each looked at: no map is drawn from a part of what should be there."""
-    unfinished = {
-        (record.day, record.host, record.part) for record in recorded_parts(reader.db.conn, "state = 'writing'")
-    }
-    parts = [
-        part
-        for part in archived_parts(Path(settings.archive), first, last)
-        if (str(part.day), part.host, part.number) not in unfinished
-    ]
-    for part in parts:
+    """The parts of a span of days that count, each looked at: no map is drawn from half of what should be there."""
+    span = f"day BETWEEN '{first}' AND '{last}'"
+    recorded = {(one.day, one.host, one.part): one.state for one in recorded_parts(reader.db.conn, span)}
+    found = archived_parts(Path(settings.archive), first, last) if settings.archive else []
+    parts = {(str(part.day), part.host, part.number): part for part in found}
+    for key, state in recorded.items():
+        if state == "writing":
+            parts.pop(key, None)
+        elif key not in parts:
+            where = settings.archive or "[store] archive, which is empty,"
+            raise ArchiveError(f"{where} has no part {key[2]} of {key[0]}, host {key[1]}, which was moved there")
+    for part in parts.values():
         check_part(part)
-    return parts
+    return list(parts.values())
 
 
 def _days(reader: Reader, first: date, last: date) -> Iterator[date]:

@@ -17,7 +17,7 @@ from hoptrail_store.archive.parts import archived_parts, drop_part, part_of, wri
 from hoptrail_store.spans import EPOCH, conditions, day_ms, day_numbers, exact_conditions
 from hoptrail_store.store import Store
 
-_PORTION = 2_000  # messages whose hops one transaction deletes: some 10 ms
+_PORTION = 5_000  # messages whose hops one transaction deletes: some 20 ms
 _PAUSE_S = 0.002  # SQLite's lock is not fair: without a pause the next transaction would have it again
 
 

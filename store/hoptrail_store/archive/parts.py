@@ -18,8 +18,9 @@ from urllib.parse import quote, unquote
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
-from hoptrail_store.archive.columns import HOPS, MESSAGES, NAMES, Columns, Ids, Portion
+from hoptrail_store.archive.columns import HOPS, MESSAGES, NAMES, Columns, Portion
 from hoptrail_store.errors import ArchiveError, FullArchiveError
 
 SCHEMAS: Final = {"messages": MESSAGES, "hops": HOPS, "names": NAMES}
@@ -109,23 +110,28 @@ def drop_part(part: Part) -> None:
 
 
 def _write_tables(folder: Path, portions: Iterable[Portion], columns: Columns) -> int:
-    used: Ids = np.zeros(0, np.int64)
+    used = np.zeros(0, bool)  # by id
     rows = 0
     with _writer(folder / "messages.parquet", MESSAGES) as messages, _writer(folder / "hops.parquet", HOPS) as hops:
         for portion in portions:
             messages.write_table(portion.messages)
             hops.write_table(portion.hops, row_group_size=len(portion.hops) or None)
             rows += len(portion.hops)
-            used = np.union1d(used, _used(portion))
+            used = _marked(used, portion)
     with _writer(folder / "names.parquet", NAMES) as names:
-        for batch in columns.names(used):
+        for batch in columns.names(np.flatnonzero(used)):
             names.write_batch(batch)
     return rows
 
 
-def _used(portion: Portion) -> Ids:
-    found = [portion.messages["root"], *(portion.hops[name] for name in ("sender", "ip", "software"))]
-    return np.unique(np.concatenate([column.drop_null().to_numpy() for column in found]))
+def _marked(used: NDArray[np.bool_], portion: Portion) -> NDArray[np.bool_]:
+    """The ids of names that were in use, and those of one more portion."""
+    columns = (portion.messages["root"], *(portion.hops[name] for name in ("sender", "ip", "software")))
+    ids = np.concatenate([column.drop_null().to_numpy() for column in columns])
+    marked = np.zeros(max(len(used), int(ids.max(initial=0)) + 1), bool)
+    marked[: len(used)] = used
+    marked[ids] = True
+    return marked
 
 
 @contextmanager
