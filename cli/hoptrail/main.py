@@ -26,7 +26,7 @@ COMMANDS = {
     "status": Entry("status", "Sum up the store and the running milter."),
     "nightly": Entry("nightly", "Write last night's report and abuse drafts."),
     "topology": Entry("topology", "Draw the map of relays."),
-    "abuse": Entry("abuse", "List and show abuse drafts."),
+    "abuse": Entry("abuse", "Review and send abuse reports."),
     "milter": Entry("milter", "Run the daemon beside the MTA."),
     "doctor": Entry("doctor", "Check what Hoptrail needs on this host."),
     "config": Entry("config", "Check and show the configuration."),

@@ -118,11 +118,12 @@ def _later(draft: Draft, sent: list[tuple[str, str]], settings: AbuseSettings) -
 
 
 def begin(store: Store, draft: Draft, now: datetime) -> bool:
-    """Commit that the text goes out now; False where the draft is no longer approved."""
+    """Commit that the text goes out now; False where a person took the draft back, or approved another text of it."""
     with store.transaction():
         begun = store.db.conn.execute(
-            "UPDATE abuse_draft SET state = 'sending', tried_ms = ?, detail = NULL WHERE id = ? AND state = 'approved'",
-            (milliseconds(now), draft.id),
+            "UPDATE abuse_draft SET state = 'sending', tried_ms = ?, detail = NULL"
+            " WHERE id = ? AND state = 'approved' AND decided_ms IS ?",
+            (milliseconds(now), draft.id, milliseconds(draft.decided_at) if draft.decided_at else None),
         )
     return begun.rowcount == 1
 
@@ -151,8 +152,10 @@ def drop(store: Store, draft_id: str, why: str, now: datetime) -> None:
 def resolve(store: Store, draft_id: str, *, was_sent: bool) -> Draft:
     """Settle a draft in doubt by a person's word: it was sent when it was tried, or is approved again.
 
-    Raises UnknownDraftError and ResolveError.
+    Raises UnknownDraftError, ResolveError, and AlreadySendingError: what is being sent is in no doubt yet.
     """
+    with alone(store):
+        find_broken_off(store)
     draft = ledger.draft(store.db, draft_id)
     if draft.state != "uncertain":
         raise ResolveError(f"{draft.id}: {draft.state}, not uncertain: there is nothing to resolve")

@@ -12,6 +12,7 @@ from hoptrail_reports.abuse.drafts import draft_day
 from hoptrail_reports.abuse.settings import AbuseSettings
 from hoptrail_store.settings import StoreSettings
 from hoptrail_store.store import Store
+from hoptrail_tracer.model import ContactAnswer
 from reports.abuse.samples import SPAMMER, VICTIM
 from reports.abuse.spam import LATER, SITE, desk, spam
 
@@ -120,3 +121,55 @@ def test_decision_is_kept_with_its_reason(night, verb, state):
 def test_message_of_another_day_is_listed_by_its_day(night):
     night.night(spam(at=LATER - timedelta(hours=20)))
     assert json.loads(night.run("list", "--json", "--day", "2026-11-01").output)["drafts"] == []
+
+
+def set_state(night, state, **columns):
+    with Store.open(night.settings) as store, store.transaction():
+        changes = ", ".join(f"{name} = {value}" for name, value in columns.items())
+        store.db.conn.execute(f"UPDATE abuse_draft SET state = '{state}'{', ' + changes if changes else ''}")
+
+
+@pytest.mark.parametrize(
+    ("state", "columns", "step"),
+    [
+        ("draft", {}, "Next: hoptrail abuse show "),
+        ("approved", {}, "Next: hoptrail abuse send"),
+        ("sent", {}, "Nothing waits for your word on this day."),
+        ("uncertain", {}, "Uncertain: look for "),
+        ("sending", {"tried_ms": 1}, "Uncertain: look for "),
+    ],
+)
+def test_list_ends_with_the_next_step(night, state, columns, step):
+    night.night(spam())
+    set_state(night, state, **columns)
+    assert f"\n{step}" in night.run("list").output
+
+
+def test_list_names_what_to_do_about_origins_without_a_contact(night):
+    async def nobody(ip):
+        return ContactAnswer(ip, "unknown")
+
+    with Store.open(night.settings) as store:
+        store.put([spam()])
+        asyncio.run(draft_day(DAY, store, site=SITE, settings=AbuseSettings(), contact=nobody, now=LATER))
+    assert "1 origin without a known contact: name one in [abuse] contacts_file" in night.run("list").output
+
+
+def test_list_names_drafts_of_days_before_that_still_wait(night):
+    night.night(spam())
+    with Store.open(night.settings) as store:
+        next_day = DAY + timedelta(days=1)
+        store.put([spam("12.0.0.1", rdns=None, at=LATER)])
+        asyncio.run(
+            draft_day(next_day, store, site=SITE, settings=AbuseSettings(), contact=desk, now=LATER + timedelta(days=1))
+        )
+    assert f"1 draft of {DAY} still to be decided: hoptrail abuse list --day {DAY}" in night.run("list").output
+
+
+def test_what_waits_for_a_person_stands_before_what_is_done(night):
+    night.night(*(spam(f"12.0.0.{n}", rdns=None, subject=f"{'abc'[n]} thing") for n in range(3)))
+    with Store.open(night.settings) as store, store.transaction():
+        store.db.conn.execute("UPDATE abuse_draft SET state = 'sent' WHERE ip = '12.0.0.0'")
+        store.db.conn.execute("UPDATE abuse_draft SET state = 'dismissed' WHERE ip = '12.0.0.1'")
+    rows = [line.split()[1] for line in night.run("list").output.splitlines() if line.startswith("20261120-")]
+    assert rows == ["draft", "sent", "dismissed"]

@@ -1,12 +1,15 @@
 import re
 from pathlib import Path
+from typing import get_args
 
 import click
 import pytest
 
 from hoptrail.commands import abuse
 from hoptrail_reports.abuse import reportable
+from hoptrail_reports.abuse.answer import Kind
 from hoptrail_reports.abuse.forms import FORMS, written
+from hoptrail_reports.abuse.ledger import DraftState
 from reports.abuse.samples import report
 
 TOP = Path(__file__).parents[3]
@@ -17,6 +20,14 @@ def test_every_objection_is_documented_and_no_other():
     codes |= set(re.findall(r'\("([a-z-]+)", court\.', Path(reportable.__file__).read_text()))
     section = (TOP / "docs/abuse.md").read_text().split("## Objections")[1].split("##")[0]
     assert set(re.findall(r"^\| `([a-z-]+)` \|", section, re.MULTILINE)) == codes
+
+
+@pytest.mark.parametrize(
+    ("states", "title"), [(get_args(DraftState), "## Review"), (get_args(Kind), "## What comes back")]
+)
+def test_every_state_and_kind_is_documented(states, title):
+    section = (TOP / "docs/abuse.md").read_text().split(title)[1].split("\n## ")[0]
+    assert [state for state in states if f"`{state}`" not in section] == []
 
 
 @pytest.mark.parametrize("form", FORMS)

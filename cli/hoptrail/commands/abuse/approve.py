@@ -11,7 +11,7 @@ from hoptrail_reports.abuse import review
 from hoptrail_store.store import Store
 
 
-@click.command(name="approve")
+@click.command(name="approve", short_help="Say yes to drafts.")
 @click.argument("draft_ids", metavar="[ID...]", nargs=-1)
 @click.option("--campaign", metavar="MARK", help="Every open draft of a campaign, by its mark in the list.")
 @click.option("--reason", help="Why, for whoever looks later.")

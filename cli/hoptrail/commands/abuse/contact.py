@@ -17,7 +17,7 @@ from hoptrail_tracer.printable import printable
 _USUAL = "usual"
 
 
-@click.command(name="contact")
+@click.command(name="contact", short_help="What is remembered of contacts.")
 @click.argument("contact", metavar="[ADDRESS|DOMAIN]", required=False)
 @click.option("--form", type=click.Choice([*FORMS, _USUAL]), help="The form it takes; 'usual' forgets that again.")
 @click.option("--stop", metavar="REASON", help="Write nothing to it any more: the do-not-mail list.")

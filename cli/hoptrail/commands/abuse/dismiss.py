@@ -11,7 +11,7 @@ from hoptrail_reports.abuse import review
 from hoptrail_store.store import Store
 
 
-@click.command(name="dismiss")
+@click.command(name="dismiss", short_help="Say no to drafts.")
 @click.argument("draft_ids", metavar="[ID...]", nargs=-1)
 @click.option("--campaign", metavar="MARK", help="Every open draft of a campaign, by its mark in the list.")
 @click.option("--reason", help="Why, for whoever looks later.")

@@ -24,7 +24,7 @@ form: {form}
 """
 
 
-@click.command(name="edit")
+@click.command(name="edit", short_help="Change a draft's note, contact or form.")
 @click.argument("draft_id", metavar="ID")
 @click.option("--note", metavar="TEXT", help="A word to the desk at the head of the report; '' takes it away.")
 @click.option("--contact", metavar="ADDRESS", help="Whom to write to instead.")

@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -17,6 +17,7 @@ from hoptrail_reports.abuse.cases import Case
 from hoptrail_reports.abuse.ledger import Draft, DraftState
 from hoptrail_reports.shown import counted
 from hoptrail_store.reader import open_readonly
+from hoptrail_store.rows import milliseconds
 from hoptrail_tracer.printable import printable
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ CASES_SHOWN: Final = 20
 SOURCES_SHOWN: Final = 5
 """Of one campaign: a person decides about it as a whole."""
 PIPE_COLUMNS: Final = 200
+SENDING_LASTS: Final = timedelta(minutes=15)
+"""More than the longest time-out of a smarthost: what is said to be going out for longer has broken off."""
 _WORDS: Final[dict[DraftState, str]] = {
     "draft": "waiting for your word",
     "approved": "approved",
@@ -35,6 +38,7 @@ _WORDS: Final[dict[DraftState, str]] = {
     "sent": "sent",
     "refused": "refused by the smarthost",
 }
+_ORDER: Final = ("uncertain", "draft", "refused", "approved", "sending", "sent", "dismissed")
 _COLOURS: Final = {"draft": "yellow", "approved": "cyan", "sent": "green", "uncertain": "bold red", "refused": "red"}
 
 
@@ -46,10 +50,10 @@ class Day:
     drafts: list[Draft]
     cases: list[Case]
     earlier: dict[date, int]  # drafts that still wait
-    uncertain: list[str]  # ids, of whatever day
+    uncertain: list[str]  # ids of drafts whose sending broke off, of whatever day
 
 
-@click.command(name="list")
+@click.command(name="list", short_help="What waits for your word, and the next step.")
 @click.option(
     "--day",
     type=click.DateTime(["%Y-%m-%d"]),
@@ -81,7 +85,11 @@ def _read(config: Config, day: date | None) -> Day | None:
         if wanted is None:
             return None
         waiting = reader.db.execute("SELECT day, count(*) FROM abuse_draft WHERE state = 'draft' GROUP BY day")
-        uncertain = reader.db.execute("SELECT id FROM abuse_draft WHERE state = 'uncertain' ORDER BY id")
+        broken_off = "state = 'uncertain' OR (state = 'sending' AND tried_ms < ?)"
+        uncertain = reader.db.execute(
+            f"SELECT id FROM abuse_draft WHERE {broken_off} ORDER BY id",  # noqa: S608 - ours
+            (milliseconds(datetime.now(UTC) - SENDING_LASTS),),
+        )
         return Day(
             wanted,
             ledger.drafts(reader.db, day=wanted),
@@ -116,11 +124,16 @@ def _print(found: Day, *, everything: bool) -> None:
 
 
 def campaigns(drafts: Iterable[Draft]) -> list[list[Draft]]:
-    """The drafts with those of one campaign together, the campaign with most messages first."""
+    """The drafts with those of one campaign together; what waits for a person first, then most messages."""
     groups: dict[str, list[Draft]] = {}
     for draft in drafts:
         groups.setdefault(draft.campaign or draft.id, []).append(draft)
-    return sorted(groups.values(), key=lambda group: -sum(draft.report.messages for draft in group))
+    for group in groups.values():
+        group.sort(key=lambda draft: (_ORDER.index(draft.state), -draft.report.messages, draft.id))
+    return sorted(
+        groups.values(),
+        key=lambda group: (_ORDER.index(group[0].state), -sum(draft.report.messages for draft in group)),
+    )
 
 
 def _add_campaign(table: "Table", group: list[Draft], *, everything: bool) -> None:
@@ -140,17 +153,17 @@ def _add_campaign(table: "Table", group: list[Draft], *, everything: bool) -> No
     )
     shown = group if everything else group[:SOURCES_SHOWN]
     for draft in shown:
-        _add_draft(table, draft, "")
+        _add_draft(table, draft, "", indent="  ")
     if len(shown) < len(group):
         _add(table, f"  and {len(group) - len(shown):,} more: --all", "", "", "", "", "")
 
 
-def _add_draft(table: "Table", draft: Draft, subject: str) -> None:
+def _add_draft(table: "Table", draft: Draft, subject: str, *, indent: str = "") -> None:
     report = draft.report
     words = subject if draft.detail is None else f"{subject} [{draft.detail}]".strip()
     _add(
         table,
-        *(draft.id, draft.state, report.facts.ip, f"{report.messages:,}", report.contact.address, words),
+        *(indent + draft.id, draft.state, report.facts.ip, f"{report.messages:,}", report.contact.address, words),
         style=_COLOURS.get(draft.state),
     )
 
@@ -165,6 +178,9 @@ def _next_steps(found: Day, states: Counter[DraftState]) -> Iterator[str]:
         yield "Next: hoptrail abuse send"
     else:
         yield "Nothing waits for your word on this day."
+    if unknown := sum(case.state == "unknown" for case in found.cases):
+        again = f"then hoptrail nightly --day {found.day}"
+        yield f"{counted(unknown, 'origin')} without a known contact: name one in [abuse] contacts_file, {again}"
     for day, count in sorted(found.earlier.items(), reverse=True):
         yield f"{counted(count, 'draft')} of {day} still to be decided: hoptrail abuse list --day {day}"
 
@@ -189,6 +205,10 @@ def _show(table: "Table") -> None:
     from rich.console import Console  # noqa: PLC0415 - as above
 
     console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=PIPE_COLUMNS)
-    console.print(table)
+    if console.is_terminal:
+        console.print(table)
+        return
+    console = Console(highlight=False, width=PIPE_COLUMNS)
+    with console.capture() as captured:
+        console.print(table)
+    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))

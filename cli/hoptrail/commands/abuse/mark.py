@@ -22,7 +22,7 @@ class UnknownMessageError(ReportError):
     """No stored message is meant, or more than one."""
 
 
-@click.command(name="mark")
+@click.command(name="mark", short_help="Call stored messages spam.")
 @click.argument("messages", metavar="[MESSAGE...]", nargs=-1)
 @click.option("--forwarded", is_flag=True, help="Read a mail on standard input that has the spam attached, or is it.")
 @click.option("--undo", is_flag=True, help="Take marks away.")

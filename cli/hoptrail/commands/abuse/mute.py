@@ -13,7 +13,7 @@ from hoptrail_store.store import Store
 from hoptrail_tracer.printable import printable
 
 
-@click.command(name="mute")
+@click.command(name="mute", short_help="Make no drafts about an origin.")
 @click.argument("origin", metavar="[ADDRESS|NETWORK]", required=False)
 @click.option("--reason", help="Why, for whoever looks later. Needed with an address or network.")
 @click.option("--days", type=click.IntRange(1, 36_500), metavar="N", help="For so many days; without it, for good.")

@@ -16,7 +16,7 @@ from hoptrail_store.store import Store
 from hoptrail_tracer.printable import printable
 
 
-@click.command(name="receive")
+@click.command(name="receive", short_help="File what came back about a report.")
 @click.option("--recipient", metavar="ADDRESS", help="The address it was delivered to, where no header field says so.")
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON object.")
 @configured

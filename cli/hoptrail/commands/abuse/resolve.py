@@ -8,7 +8,7 @@ from hoptrail_reports.abuse import outbox
 from hoptrail_store.store import Store
 
 
-@click.command(name="resolve")
+@click.command(name="resolve", short_help="Settle an uncertain draft.")
 @click.argument("draft_id", metavar="ID")
 @click.option("--sent/--unsent", "was_sent", default=None, help="What the smarthost's log says of it.")
 @configured

@@ -17,7 +17,7 @@ from hoptrail_tracer.printable import printable
 _TROUBLE = ("deferred", "refused", "uncertain")
 
 
-@click.command(name="send")
+@click.command(name="send", short_help="Send the approved drafts.")
 @click.option("--dry-run", is_flag=True, help="Say what would be sent, and send nothing.")
 @configured
 def command(config: Config, *, dry_run: bool) -> None:

@@ -18,7 +18,7 @@ from hoptrail_store.reader import open_readonly
 from hoptrail_tracer.printable import printable
 
 
-@click.command(name="show")
+@click.command(name="show", short_help="Show one draft as it would be sent.")
 @click.argument("draft_id", metavar="ID")
 @click.option("--form", type=click.Choice(list(FORMS)), help="Another form than the contact's.")
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON object, the message in it.")

@@ -17,7 +17,7 @@ from hoptrail_tracer.printable import printable
 NETWORKS_SHOWN = 20
 
 
-@click.command(name="stats")
+@click.command(name="stats", short_help="What the reports came to.")
 @click.option("--days", type=click.IntRange(1, 3_660), default=30, metavar="N", help="The last N UTC days; else 30.")
 @click.option("--all", "all_networks", is_flag=True, help="Every network, not only those with most reports.")
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON object.")

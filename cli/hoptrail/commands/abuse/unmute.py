@@ -8,7 +8,7 @@ from hoptrail_reports.abuse import mutes
 from hoptrail_store.store import Store
 
 
-@click.command(name="unmute")
+@click.command(name="unmute", short_help="Make drafts about an origin again.")
 @click.argument("origin", metavar="ADDRESS|NETWORK")
 @configured
 def command(config: Config, origin: str) -> None:
