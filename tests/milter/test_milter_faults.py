@@ -2,10 +2,8 @@
 
 import os
 import pickle
-import resource
 import shutil
 import signal
-import sqlite3
 import subprocess
 import time
 from contextlib import contextmanager
@@ -51,27 +49,6 @@ def test_killed_worker_is_replaced_and_the_others_serve(running):
     wait_for(lambda: 0 not in daemon.workers() and daemon.workers() != before, "a new worker")
     assert daemon.workers()[1] == before[1]
     assert daemon.status()["workers_replaced"] == 1
-
-
-def test_locked_store_delays_the_mail_and_the_loss_is_logged_by_queue_id(running):
-    daemon, mta = running
-    one(mta)
-    lost = daemon.counter("lost")
-    blocker = sqlite3.connect(daemon.settings.store.path, isolation_level=None)
-    blocker.execute("BEGIN IMMEDIATE")
-    try:
-        sent = one(mta, b"X-Hoptrail-Id: forged\r\n")
-    finally:
-        blocker.rollback()
-        blocker.close()
-    assert sent.code == 250
-    queue_id = sent.text.rpartition(" ")[2]
-    assert f"lost queue={queue_id}" in daemon.log()
-    assert daemon.counter("lost") == lost + 1
-    assert "forged" not in str(unfolded(delivered(mta, sent))["x-hoptrail-id"])
-    before = count(daemon)
-    one(mta)
-    assert count(daemon) == before + 1
 
 
 def test_reload_takes_effect_for_new_sessions_and_loses_none(running):
@@ -159,24 +136,6 @@ def test_store_that_comes_back_is_written_again():
         assert daemon.counter("lost") == 1
         away.rename(store.parent)
         wait_for(lambda: one(mta).code == 250 and count(daemon) >= 2, "the store to be written again")
-
-
-def test_disk_that_takes_no_more_loses_records_not_mail():
-    with pair() as (daemon, mta):
-        one(mta)
-        for pid in daemon.workers():
-            resource.prlimit(pid, resource.RLIMIT_FSIZE, (4096, 4096))
-        assert one(mta).code == 250
-        assert daemon.counter("lost") == 1
-
-
-def test_damaged_store_is_set_aside_and_a_new_one_begun():
-    with pair() as (daemon, mta):
-        store = Path(daemon.settings.store.path)
-        store.write_bytes(b"this is no database" * 1000)
-        assert one(mta).code == 250
-        assert count(daemon) == 1
-        assert len(list(store.parent.glob("store.sqlite*"))) > 1
 
 
 def test_observe_only_leaves_the_message_as_it_came():

@@ -5,6 +5,7 @@ import pickle
 import signal
 import smtplib
 import sqlite3
+import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -30,16 +31,61 @@ run(read(), read)
 """
 
 
+@dataclass(frozen=True)
+class Start:
+    """How a daemon is started: `env` goes into its environment, `prelude` is run first in its Python, `store_mount` are
+    options of a tmpfs over its store's folder, which nobody else sees."""
+
+    env: Mapping[str, str] | None = None
+    prelude: str = ""
+    store_mount: str = ""
+
+
+PLAIN = Start()
+RECORDED = """
+import sqlite3, sys
+for [found] in sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True).execute("SELECT message_id FROM message"):
+    print(found)
+"""
+MOUNT = 'mount -t tmpfs -o "$1" store "$2" && shift 2 && exec "$@"'
+
+
 @dataclass
 class Daemon:
     folder: Path
     settings: DaemonSettings
     service: Service
+    how: Start = PLAIN
 
-    def start(self) -> None:
+    def start(self, how: Start | None = None) -> None:
         """Start the daemon again after it was killed; returns when it answers."""
-        self.service = _start(self.folder)
+        self.how = how or self.how
+        self.service = _start(self.folder, self.how)
         self.service.wait_until(self.answers, "the milter")
+
+    @property
+    def store(self) -> Path:
+        """The store's file as it is reached from here."""
+        path = Path(self.settings.store.path)
+        return Path(f"/proc/{self.service.pid}/root{path}") if self.how.store_mount else path
+
+    def recorded(self) -> list[str]:
+        """The Message-IDs in the store, if there is one, seen from where the daemon is: SQLite follows no path through
+        /proc."""
+        enter = ["nsenter", "--target", str(self.service.pid), "--mount"]
+        done = subprocess.run(
+            [*enter, sys.executable, "-c", RECORDED, self.settings.store.path],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.stdout.split()
+
+    def remount_store(self, options: str) -> None:
+        """Change the options of the store's own mount."""
+        enter = ["nsenter", "--target", str(self.service.pid), "--mount"]
+        command = [*enter, "mount", "-o", f"remount,{options}", Path(self.settings.store.path).parent]
+        subprocess.run(command, check=True, capture_output=True)
 
     @property
     def socket(self) -> str:
@@ -74,7 +120,9 @@ class Daemon:
         self.service.signal(signal.SIGHUP)
 
     def rows(self, query: str, *values: object) -> list[sqlite3.Row]:
-        database = sqlite3.connect(f"file:{self.settings.store.path}?mode=ro", uri=True, timeout=10)
+        if self.how.store_mount:
+            raise TypeError("the store is on a mount of the daemon's own: use `recorded`")
+        database = sqlite3.connect(f"file:{self.store}?mode=ro", uri=True, timeout=10)
         database.row_factory = sqlite3.Row
         try:
             return database.execute(query, values).fetchall()
@@ -103,13 +151,15 @@ def settings_in(folder: Path, **sections: object) -> DaemonSettings:
 
 
 @contextmanager
-def running_daemon(*, may_complain: bool = False, **sections: Mapping[str, object]) -> Iterator[Daemon]:
+def running_daemon(
+    *, may_complain: bool = False, how: Start = PLAIN, **sections: Mapping[str, object]
+) -> Iterator[Daemon]:
     """A started daemon; there must be no traceback in its log when it ends, unless it may complain."""
     with private_folder("milter") as folder:
         (folder / "store").mkdir()
         settings = settings_in(folder, **sections)
         (folder / "settings").write_bytes(pickle.dumps(settings))
-        daemon = Daemon(folder, settings, _start(folder))
+        daemon = Daemon(folder, settings, _start(folder, how), how)
         try:
             daemon.service.wait_until(daemon.answers, "the milter")
             yield daemon
@@ -118,8 +168,11 @@ def running_daemon(*, may_complain: bool = False, **sections: Mapping[str, objec
         assert may_complain or "Traceback" not in daemon.log(), daemon.log()
 
 
-def _start(folder: Path) -> Service:
-    return Service([sys.executable, "-c", RUN, folder / "settings"], log=folder / "daemon.log")
+def _start(folder: Path, how: Start) -> Service:
+    command = [sys.executable, "-c", how.prelude + RUN, folder / "settings"]
+    if how.store_mount:
+        command = ["unshare", "--mount", "sh", "-c", MOUNT, "sh", how.store_mount, folder / "store", *command]
+    return Service(command, log=folder / "daemon.log", env=how.env)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,175 @@
+"""What happens to mail when the store breaks, beside a real Postfix and a real Sendmail: it flows, and each loss is
+logged with its queue id."""
+
+import sqlite3
+from contextlib import suppress
+
+import pytest
+
+from testbed.daemon import Start, delivered, running_daemon, send, unfolded
+from testbed.places import ROOT, wait_for
+from testbed.postfix import Postfix
+from testbed.sendmail import Sendmail
+
+pytestmark = pytest.mark.mta
+
+PRELUDE = """
+import hoptrail_store.migrations as migrations
+from hoptrail_store.migrations import Step
+steps = migrations.steps()
+migrations.steps = lambda: (*steps, Step(99, "CREATE TABLE later (a);"))
+"""
+# libfaketime makes clock_nanosleep fail, which time.sleep is made of, once the clock has jumped.
+UNFAKED = "import threading, time; time.sleep = threading.Event().wait\n"
+
+
+@pytest.fixture(scope="module", params=[Postfix, Sendmail], ids=lambda kind: kind.name)
+def plain(request):
+    with running_daemon() as daemon, request.param(milters=[daemon.socket]) as mta:
+        yield daemon, mta
+
+
+@pytest.fixture(params=[Postfix, Sendmail], ids=lambda kind: kind.name)
+def kind(request):
+    return request.param
+
+
+def one(mta, head=b""):
+    with mta.smtp() as smtp:
+        return send(smtp, head)
+
+
+def is_recorded(daemon, sent):
+    if daemon.how.store_mount:
+        return f"<{sent.mark}>" in daemon.recorded()
+    return bool(daemon.rows("SELECT 1 FROM message WHERE message_id = ?", f"<{sent.mark}>"))
+
+
+def assert_lost(daemon, mta, sent, before):
+    """The mail was taken and stamped, forged fields are gone, the loss is counted and logged with the queue id."""
+    assert sent.code == 250
+    fields = unfolded(delivered(mta, sent))
+    assert len(fields["x-hoptrail-id"]) == 1
+    assert "forged" not in fields["x-hoptrail-id"][0]
+    queue_id = fields["x-hoptrail-id"][0].rpartition("queue=")[2]
+    assert queue_id in sent.text
+    assert f"lost queue={queue_id}" in daemon.log()
+    assert daemon.counter("lost") == before + 1
+
+
+def fill(path):
+    with path.open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(b"x" * 4096):
+            pass
+
+
+def recovers(daemon, mta):
+    wait_for(lambda: is_recorded(daemon, one(mta)), "the store to be written again", log=daemon.service.log)
+
+
+def test_full_disk_loses_records_and_no_mail_until_there_is_room(kind):
+    with (
+        running_daemon(how=Start(store_mount="size=3m"), milter={"workers": 1}) as daemon,
+        kind(milters=[daemon.socket]) as mta,
+    ):
+        assert is_recorded(daemon, one(mta))
+        filler = daemon.store.with_name("filler")
+        fill(filler)
+        sent = one(mta, b"X-Hoptrail-Id: forged\r\n")
+        while not daemon.counter("lost"):  # SQLite's log may have some room left
+            sent = one(mta, b"X-Hoptrail-Id: forged\r\n" + b"Received: from a by b; x\r\n" * 20)
+        assert_lost(daemon, mta, sent, 0)
+        assert "no space is left on its disk" in daemon.log()
+        filler.unlink()
+        recovers(daemon, mta)
+        assert not list(daemon.store.parent.glob("*.damaged-*"))
+
+
+def test_locked_store_delays_the_mail_and_loses_its_record(plain):
+    daemon, mta = plain
+    assert is_recorded(daemon, one(mta))
+    before = daemon.counter("lost")
+    blocker = sqlite3.connect(daemon.store, isolation_level=None)
+    blocker.execute("BEGIN IMMEDIATE")
+    try:
+        sent = one(mta, b"X-Hoptrail-Id: forged\r\n")
+    finally:
+        blocker.rollback()
+        blocker.close()
+    assert_lost(daemon, mta, sent, before)
+    recovers(daemon, mta)
+
+
+def test_damaged_store_is_set_aside_and_a_new_one_begun(plain):
+    daemon, mta = plain
+    recovers(daemon, mta)
+    before = daemon.counter("lost")
+    daemon.store.write_bytes(b"this is no database" * 1000)
+    # What a worker has in its cache serves it until another one has written.
+    wait_for(lambda: one(mta).code == 250 and "a new store is begun" in daemon.log(), "the damage to be noticed")
+    assert is_recorded(daemon, one(mta))
+    assert daemon.counter("lost") == before
+    assert len(list(daemon.store.parent.glob("store.sqlite.damaged-*[0-9]Z"))) == 1
+
+
+def test_read_only_store_loses_records_and_no_mail_until_it_is_writable(kind):
+    with (
+        running_daemon(how=Start(store_mount="size=3m,ro"), milter={"workers": 1}) as daemon,
+        kind(milters=[daemon.socket]) as mta,
+    ):
+        assert_lost(daemon, mta, one(mta, b"X-Hoptrail-Id: forged\r\n"), 0)
+        daemon.remount_store("rw")
+        recovers(daemon, mta)
+
+
+def test_store_of_a_later_release_is_left_as_it_is_and_one_of_an_older_is_migrated(kind):
+    with (
+        running_daemon(how=Start(prelude=PRELUDE), milter={"workers": 1}) as daemon,
+        kind(milters=[daemon.socket]) as mta,
+    ):
+        first = one(mta)
+        daemon.service.stop()
+        before = daemon.store.read_bytes()
+        daemon.start(Start())
+        assert_lost(daemon, mta, one(mta, b"X-Hoptrail-Id: forged\r\n"), 0)
+        assert "written by a later release" in daemon.log()
+        assert daemon.store.read_bytes() == before
+        daemon.service.stop()
+        daemon.store.rename(daemon.store.with_name("later"))
+        daemon.start(Start())
+        older = one(mta)
+        daemon.service.stop()
+        daemon.start(Start(prelude=PRELUDE))
+        assert is_recorded(daemon, one(mta))
+        assert is_recorded(daemon, older)
+        assert not is_recorded(daemon, first)
+        assert list(daemon.store.parent.glob("store.sqlite.v*"))
+
+
+def test_clock_that_jumps_costs_no_record(kind, tmp_path):
+    offset = tmp_path / "offset"
+    [library] = (ROOT / "usr/lib").glob("*/faketime/libfaketimeMT.so.1")
+    env = {
+        "LD_PRELOAD": str(library),
+        "FAKETIME_TIMESTAMP_FILE": str(offset),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+    offset.write_text("+0\n", encoding="ascii")
+    with (
+        running_daemon(how=Start(env=env, prelude=UNFAKED), milter={"workers": 1}) as daemon,
+        kind(milters=[daemon.socket]) as mta,
+    ):
+        marks = []
+        for jump in ("+0", "+3d", "-3d", "+0", "-20y", "+10y", "+0"):
+            offset.write_text(f"{jump}\n", encoding="ascii")
+            sent = one(mta)
+            assert sent.code == 250
+            assert is_recorded(daemon, sent)
+            marks.append(sent.mark)
+        days = [
+            round((daemon.rows("SELECT received_ms FROM message WHERE message_id = ?", f"<{mark}>")[0][0]) / 86_400_000)
+            for mark in marks
+        ]
+        assert [day - days[0] for day in days[:4]] == [0, 3, -3, 0]
+        assert (daemon.counter("lost"), daemon.counter("faults")) == (0, 0)
