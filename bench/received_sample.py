@@ -27,6 +27,8 @@ SENDMAILS = ("8.15.2/8.15.2", "8.17.1/8.17.1", "8.14.7/8.14.7", "8.11.6/8.11.6",
 EXIMS = ("4.96", "4.97.1", "4.94.2", "4.92", "4.98")
 UPPER, LOWER = string.digits + "ABCDEF", string.digits + "abcdef"
 BASE = string.digits + string.ascii_letters
+BASE_62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
+BASE_60, BASE_52 = BASE_62[:60], "".join(digit for digit in BASE_62 if digit not in "AEIOUaeiou")
 START = datetime(2026, 1, 5, 6, 0, tzinfo=UTC)
 
 
@@ -57,10 +59,25 @@ class Composer:
         return f"{self.pick(WORDS)}{self.number(400)}.{owner}"
 
     def v4(self) -> str:
-        return ".".join(str(self.random.randrange(1, 255)) for _ in range(4))
+        return ".".join(str(self.random.randrange(*limits)) for limits in ((11, 100), (0, 256), (0, 256), (1, 255)))
 
     def v6(self) -> str:
         return "2a01:{:x}:{:x}::{:x}".format(*(self.random.randrange(1, 0xFFFF) for _ in range(3)))
+
+    def digits(self, alphabet: str) -> str:
+        """The seconds since 1970 in six digits of an alphabet, as queue ids hold them."""
+        left, found = int(self.now.timestamp()), ""
+        while len(found) < 6:
+            left, digit = divmod(left, len(alphabet))
+            found = alphabet[digit] + found
+        return found
+
+    def sendmail_id(self) -> str:
+        now = self.now
+        time = (now.year - 2020, now.month - 1, now.day, now.hour, now.minute, now.second)
+        return (
+            f"{''.join(BASE_60[part] for part in time)}{self.text(string.ascii_letters[:40], 2)}{self.number(10**6):06}"
+        )
 
     def person(self) -> str:
         return f"{self.text(LOWER, 7)}@{self.host().partition('.')[2]}"
@@ -117,10 +134,11 @@ def postfix(c: Composer) -> str:
 
 def postfix_tls(c: Composer) -> str:
     tag = "IPv6:" if ":" in c.client_ip else ""
+    id_ = f"{c.digits(BASE_52)}{c.text(BASE_52, 4)}z{c.text(BASE_52, 4)}"
     return (
         f"from {c.client} ({c.client} [{tag}{c.client_ip}])\n\t(using TLSv1.3 with cipher {c.pick(CIPHERS)}"
         " (256/256 bits)\n\t key-exchange X25519 server-signature RSA-PSS (2048 bits) server-digest SHA256)\n"
-        f"\t(No client certificate requested)\n\tby {c.server} (Postfix) with ESMTPS id {c.text(BASE, 15)}\n"
+        f"\t(No client certificate requested)\n\tby {c.server} (Postfix) with ESMTPS id {id_}\n"
         f"\tfor <{c.person()}>; {c.date(60, ' (CET)')}"
     )
 
@@ -145,7 +163,7 @@ def amavis(c: Composer) -> str:
 
 
 def gmail(c: Composer) -> str:
-    c.client = f"mail-{c.text(LOWER, 2)}1-f{c.number(99)}.google.com"
+    c.server = "mx.google.com"
     id_ = f"{c.text(LOWER, 13)}sor{c.number(9999999)}wrn.{c.number(20)}.{c.now:%Y.%m.%d.%H.%M.%S}"
     return (
         f"from {c.client} ({c.client}. [{c.client_ip}])\n        by mx.google.com with SMTPS id {id_}\n"
@@ -161,7 +179,7 @@ def gmail_internal(c: Composer) -> str:
 
 def exim(c: Composer) -> str:
     helo = f" helo={c.host()}" if c.random.random() < 0.6 else ""
-    id_ = f"1{c.text(BASE, 5)}-{c.text(BASE, 11)}-{c.text(BASE, 4)}"
+    id_ = f"{c.digits(BASE_62)}-{c.text(BASE, 11)}-{c.text(BASE, 4)}"
     return (
         f"from {c.client} ([{c.client_ip}]{helo})\n\tby {c.server} with esmtps  (TLS1.3) tls {c.pick(CIPHERS)}\n"
         f"\t(Exim {c.pick(EXIMS)})\n\t(envelope-from <{c.person()}>)\n\tid {id_}\n\tfor {c.person()};\n\t{c.date()}"
@@ -169,7 +187,7 @@ def exim(c: Composer) -> str:
 
 
 def exim_literal(c: Composer) -> str:
-    id_ = f"1{c.text(BASE, 5)}-{c.text(BASE, 6)}-{c.text(BASE, 2)}"
+    id_ = f"{c.digits(BASE_62)}-{c.text(BASE, 6)}-{c.text(BASE, 2)}"
     return (
         f"from [{c.client_ip}] (port={1024 + c.number(60000)} helo={c.text(UPPER, 8)})\n\tby {c.server} with esmtpsa"
         f"  (TLS1.2) tls TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384\n\t(Exim {c.pick(EXIMS)})\n"
@@ -181,14 +199,14 @@ def sendmail(c: Composer) -> str:
     forged = " (may be forged)" if c.random.random() < 0.1 else ""
     return (
         f"from {c.client} ({c.client} [{c.client_ip}]{forged})\n\tby {c.server} ({c.pick(SENDMAILS)}) with ESMTP"
-        f" id {c.text(BASE, 14)}\n\tfor <{c.person()}>; {c.date()}"
+        f" id {c.sendmail_id()}\n\tfor <{c.person()}>; {c.date()}"
     )
 
 
 def sendmail_tls(c: Composer) -> str:
     return (
         f"from {c.client} ({c.client} [{c.client_ip}])\n\tby {c.server} ({c.pick(SENDMAILS)}) with ESMTPS"
-        f" id {c.text(BASE, 14)}\n\t(version=TLSv1.3 cipher={c.pick(CIPHERS)} bits=256 verify=NOT)\n"
+        f" id {c.sendmail_id()}\n\t(version=TLSv1.3 cipher={c.pick(CIPHERS)} bits=256 verify=NOT)\n"
         f"\tfor <{c.person()}>; {c.date()}"
     )
 
