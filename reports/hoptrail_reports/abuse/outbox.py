@@ -58,13 +58,12 @@ def alone(store: Store) -> Iterator[None]:
         os.close(descriptor)
 
 
-def find_broken_off(store: Store) -> list[Draft]:
-    """The drafts whose sending broke off, now `uncertain`. Only for whoever is `alone`."""
+def set_broken_off(store: Store) -> None:
+    """Make the drafts whose sending broke off `uncertain`. Only for whoever is `alone`."""
     with store.transaction():
         store.db.conn.execute(
             "UPDATE abuse_draft SET state = 'uncertain', detail = ? WHERE state = 'sending'", (_BROKE_OFF,)
         )
-    return ledger.drafts(store.db, states=("uncertain",))
 
 
 def decisions(store: Store, court: Judge, settings: AbuseSettings) -> list[Decision]:
@@ -155,7 +154,7 @@ def resolve(store: Store, draft_id: str, *, was_sent: bool) -> Draft:
     Raises UnknownDraftError, ResolveError, and AlreadySendingError: what is being sent is in no doubt yet.
     """
     with alone(store):
-        find_broken_off(store)
+        set_broken_off(store)
     draft = ledger.draft(store.db, draft_id)
     if draft.state != "uncertain":
         raise ResolveError(f"{draft.id}: {draft.state}, not uncertain: there is nothing to resolve")

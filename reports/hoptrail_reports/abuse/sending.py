@@ -57,7 +57,8 @@ def send(store: Store, settings: AbuseSettings, site: SiteSettings, *, clock: Cl
     """
     clock = clock or _now
     with outbox.alone(store):
-        outbox.find_broken_off(store)
+        store.tune("synchronous = FULL")  # a power cut must not undo what is committed before a text goes out
+        outbox.set_broken_off(store)
         due = []
         for decision in plan(store, settings, site, clock()):
             if decision.verdict == "send":
@@ -122,7 +123,8 @@ def _send_one(run: _Run, draft: Draft) -> Sent | None:
     reply, of_recipient = smarthost.offer(run.smtp, return_path, draft.report.contact.address, text)
     if not reply.taken:
         run.smtp.rset()
-        if not reply.temporary and (not of_recipient or reply.text.startswith(_POLICY)):
+        about_recipient = of_recipient and reply.permanent and not reply.text.startswith(_POLICY)
+        if not (reply.temporary or about_recipient):
             run.concluded(draft, "deferred", str(reply))
             raise SendError(f"{run.settings.smarthost} takes no mail from us: {reply}")
         return _refused(run, draft, reply, of_recipient=True)

@@ -17,6 +17,7 @@ from hoptrail_reports.shown import shown
 _OTHERS: Final = 0o077
 _GO_ON: Final = 354
 _PASSWORD_MAX: Final = 1_024
+_LAST_ANSWER_S: Final = 600.0  # RFC 5321 section 4.5.3.2.6: giving up sooner makes duplicates, and here doubts
 _NO_8BIT: Final = 451
 _LEADING_DOT = re.compile(rb"^\.", re.MULTILINE)
 
@@ -45,6 +46,11 @@ class Reply:
     def temporary(self) -> bool:
         """Whether it may say yes later."""
         return 400 <= self.code < 500  # noqa: PLR2004 - as above
+
+    @property
+    def permanent(self) -> bool:
+        """Whether it will always say no. What is no SMTP at all is none of the three."""
+        return 500 <= self.code < 600  # noqa: PLR2004 - as above
 
     def __str__(self) -> str:
         """The answer as a log has it."""
@@ -112,9 +118,14 @@ def hand_over(smtp: smtplib.SMTP, text: bytes) -> Reply:
     ending = b".\r\n" if text.endswith(b"\r\n") else b"\r\n.\r\n"
     try:
         smtp.send(_LEADING_DOT.sub(b"..", text) + ending)
-        return _reply(smtp.getreply())
+        if smtp.sock:
+            smtp.sock.settimeout(max(smtp.timeout, _LAST_ANSWER_S))
+        reply = _reply(smtp.getreply())
     except (OSError, smtplib.SMTPException) as error:
         raise BrokenOffError(f"the connection broke after the text had gone out: {words(error)}") from error
+    if not (reply.taken or reply.temporary or reply.permanent):
+        raise BrokenOffError(f"the answer to the text was none that SMTP knows: {reply}")
+    return reply
 
 
 def words(error: Exception) -> str:

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
@@ -17,6 +18,7 @@ from hoptrail_tracer.settings import SiteSettings
 from reports.abuse.abusedesk import AbuseDesk
 from testbed.places import free_port, private_folder, wait_for
 from testbed.postfix import Postfix
+from testbed.wilfulsmtp import WilfulSmtp
 
 pytestmark = pytest.mark.mta
 
@@ -379,3 +381,48 @@ def test_mute_that_has_ended_mutes_nothing(desk):
         mutes.mute(store, SOURCES[0], reason="for a while", until=now + timedelta(days=1), now=now)
         assert mutes.mutes(store.db, now)
         assert mutes.mutes(store.db, now + timedelta(days=2)) == []
+
+
+@pytest.mark.parametrize(
+    ("answers", "state", "texts"),
+    [
+        ({"TEXT": ""}, "uncertain", 1),
+        ({"TEXT": "hello?"}, "uncertain", 1),
+        ({"TEXT": "354 more"}, "uncertain", 1),
+        ({"TEXT": "421 4.3.2 going down"}, "approved", 1),
+        ({"TEXT": "452 4.3.1 full"}, "approved", 1),
+        ({"TEXT": "554 5.6.0 no"}, "refused", 1),
+        ({"DATA": ""}, "approved", 0),
+        ({"DATA": "451 4.3.0 later"}, "approved", 0),
+        ({"DATA": "554 5.5.1 no"}, "refused", 0),
+        ({"RCPT": ""}, "approved", 0),
+        ({"RCPT": "hello?"}, "approved", 0),
+        ({"MAIL": "550 5.7.1 not you"}, "approved", 0),
+        ({"EHLO": ""}, "approved", 0),
+        ({"EHLO": "250 here"}, "approved", 0),  # no 8BITMIME, and this report needs it
+    ],
+    ids=lambda value: "-".join(f"{key} {line or 'hangs up'}" for key, line in value.items()) if isinstance(value, dict) else None,
+)  # fmt: skip
+def test_wherever_the_smarthost_breaks_the_state_says_what_is_known(tmp_path, answers, state, texts):
+    with WilfulSmtp(**answers) as server:
+        desk = AbuseDesk(tmp_path, f'smarthost = "127.0.0.1:{server.port}"')
+        [draft_id] = approved(desk, SOURCES[0])
+        for _ in range(2):
+            with desk.open() as store, suppress(SendError):
+                settings = AbuseSettings(reporter="reports@example.test", smarthost=f"127.0.0.1:{server.port}")
+                list(sending.send(store, settings, SiteSettings(hostname="mx.example.test")))
+            if state == "approved":
+                break
+    assert desk.states() == {draft_id: state}
+    assert len(server.texts) == texts, "and what is in doubt is not sent again"
+
+
+def test_text_that_a_person_changed_while_it_was_being_sent_is_not_sent(desk):
+    [draft_id] = approved(desk, SOURCES[0])
+    with desk.open() as store:
+        before = ledger.draft(store.db, draft_id)
+        later = datetime.now(UTC) + timedelta(seconds=1)
+        review.edit(store, draft_id, review.Edit(note="x"), settings=AbuseSettings(), site=SiteSettings(), now=later)
+        review.approve(store, draft_id, now=later)
+        assert not outbox.begin(store, before, later)
+        assert outbox.begin(store, ledger.draft(store.db, draft_id), later)
