@@ -148,9 +148,7 @@ def _at_writer(found: list[Finding], index: int, hop: Received, date_s: float | 
         found.append(Finding("id-time", text, index, index))
 
 
-def _at_client(
-    found: list[Finding], index: int, hop: Received, helo: str, site: Site, *, at_our_border: bool
-) -> None:
+def _at_client(found: list[Finding], index: int, hop: Received, helo: str, site: Site, *, at_our_border: bool) -> None:
     """What a line shows about its client, and so about the lines that the client brought along."""
     brought = index + 1
     literal = address(helo.strip("[]").removeprefix("IPv6:")) if helo[-1:] in _DIGIT_OR_BRACKET else None
@@ -172,7 +170,7 @@ def _at_client(
 
 def _same_text(one: str, other: str) -> bool:
     """Whether two names are spelt alike: most are not, and to look either up would take longer."""
-    return one.strip("[].").lower() == other.strip("[].").lower()
+    return abs(len(one) - len(other)) <= len("[.]") and one.strip("[].").lower() == other.strip("[].").lower()
 
 
 def _is_at_home(hop: Received) -> bool:

@@ -22,7 +22,7 @@ from hoptrail_tracer.sitematch import compile_site
 from hoptrail_tracer.trust import Walk, walk
 
 _UNDECLARED = SiteSettings()
-_HopDraft = draft_of(Hop)
+_HopDraft, _TraceDraft = draft_of(Hop), draft_of(Trace)
 
 MAX_LINES = 1000
 """MTAs give up at 25 to 100 hops and the longest honest chain seen has 34 lines: what stands below is made up."""
@@ -75,13 +75,10 @@ def trace(
         synthetic=synthetic[0] if synthetic is not None else None,
         agreed=bool(found) and walked.source is not None and hops[walked.source].ip in {item.ip for item in found},
     )
-    return Trace(
-        hops=tuple(judged),
-        origin=origin,
-        anomalies=tuple(anomalies),
-        deeper=find_deeper(judged, origin, anomalies) if synthetic is None else None,
-        inferred=not declared.declared,
-    )
+    deeper = find_deeper(judged, origin, anomalies) if synthetic is None else None
+    draft = _TraceDraft(tuple(judged), origin, tuple(anomalies), deeper, not declared.declared)
+    draft.__class__ = Trace
+    return draft
 
 
 def _records(lines: Sequence[Received], connection: Connection) -> bool:

@@ -10,12 +10,15 @@ from datetime import datetime
 
 from hoptrail_tracer import anomalies, fingerprint
 from hoptrail_tracer.anomalies import Finding
+from hoptrail_tracer.drafts import draft_of
 from hoptrail_tracer.history import NEW_RELAY, WELL_KNOWN_LINES, History
 from hoptrail_tracer.model import Anomaly, Received, Trust
 from hoptrail_tracer.names import canonical, is_qualified, same_owner
 from hoptrail_tracer.rules import Rule
 from hoptrail_tracer.sitematch import Site
 from hoptrail_tracer.trust import Walk, confirmed_name
+
+_AnomalyDraft = draft_of(Anomaly)
 
 PROOF = 0.7
 """Accusations that come to this together make a line `forged`. One weight alone reaches it only where no honest mail
@@ -65,6 +68,11 @@ def judge(
         newer_index -= 1
     unbroken = newer_index >= 0 and walked.end is not Rule.LOCAL_PICKUP
     for index in range(walked.believed, len(hops)):
+        if not (unbroken or accused):
+            left = len(hops) - index
+            trusts += [_UNSUPPORTED[0]] * left
+            reasons += [_UNSUPPORTED[1]] * left
+            break
         hop = hops[index]
         against, codes = accused.get(index, _NOTHING)
         trust, because = _UNSUPPORTED
@@ -81,7 +89,13 @@ def judge(
         reasons.append(because)
     if len(found) > 1:
         found.sort(key=lambda finding: (-finding.weight, finding.hop if finding.hop is not None else -1))
-    return trusts, [Anomaly(item.code, item.text, item.hop, item.weight) for item in found], reasons
+    return trusts, [_anomaly(item) for item in found], reasons
+
+
+def _anomaly(finding: Finding) -> Anomaly:
+    draft = _AnomalyDraft(finding.code, finding.text, finding.hop, finding.weight)
+    draft.__class__ = Anomaly
+    return draft
 
 
 def _vouch(
