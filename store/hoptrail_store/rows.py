@@ -22,6 +22,7 @@ KIND_CODES: Final = {kind: code for code, kind in enumerate(Kind)}
 LOOPED: Final = 1
 REPEATED: Final = 2
 REVISITED: Final = 4
+BEGINNING: Final = 8
 """What `hop.marks` adds up."""
 
 _TEXT_MAX = 998  # characters: RFC 5322's longest line; what is longer is of no use to a report
@@ -32,6 +33,7 @@ class Way:
     """What the map of relays needs of a trace: where the way ended, and by hop the hand-over and the shape it shows."""
 
     root: str | None
+    begin: int | None  # the hop that the relay at its beginning wrote; None where that one left no line
     handovers: Mapping[int | None, Handover]
     shapes: Mapping[int, str]
 
@@ -40,7 +42,8 @@ def way_of(trace: Trace) -> Way:
     """Return the way of a message, worked out once, when it is recorded."""
     steps = relay_path(trace.hops)[::-1]
     found = {handover.hop: handover for handover in handovers(steps)} if steps else {}
-    return Way(steps[0].relay if steps else None, found, taught_shapes(trace.hops))
+    root, begin = (steps[0].relay, steps[-1].hop) if steps else (None, None)
+    return Way(root, begin, found, taught_shapes(trace.hops))
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +198,7 @@ def _hop_values(name_id: Callable[[str | None], int | None], hop: Hop) -> tuple[
 def _way_values(name_id: Callable[[str | None], int | None], way: Way, position: int) -> tuple[int | None, ...]:
     shape, handover = name_id(way.shapes.get(position)), way.handovers.get(position)
     if handover is None:
-        return None, None, None, 0, shape
+        return None, None, None, BEGINNING * (position == way.begin), shape
     marks = handover.looped * LOOPED + handover.repeated * REPEATED + handover.revisited * REVISITED
     return name_id(trail.storable(handover.far)), handover.delay_s, handover.reach_s, marks, shape
 

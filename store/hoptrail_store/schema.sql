@@ -120,7 +120,7 @@ CREATE TABLE delivery (
 --   delay_s    whole seconds since the sender's own line; negative where clocks disagree
 --   reach_s    whole seconds from the sender's own line to the root's; NULL too where `marks` says visited before
 --   marks      a sum: 1 the hand-over lies in a loop, 2 the message used this link before, 4 it visited the sender before
---              (before: nearer to the root)
+--              (before: nearer to the root), 8 no hand-over, but the line of the relay that the way began at
 --   shape      id of `name`: what the line looks like, where its writer can be believed (see shape_seen)
 CREATE TABLE hop (
     message INTEGER NOT NULL REFERENCES message ON DELETE CASCADE,
@@ -295,6 +295,30 @@ CREATE TABLE map_day (
     messages INTEGER NOT NULL,
     figures TEXT NOT NULL
 ) WITHOUT ROWID;
+
+-- Figures of some mail under a name, kept until a person deletes them, whatever becomes of the mail.
+--   since, until   UTC days, both included;  filter  JSON of what else the messages had to be
+--   root           the relay that ranks and times are counted from, NULL: where each message's way ended
+--   direction      'to' the root or 'from' it;  salt  of an anonymous collection's pseudonyms, NULL where names are real
+--   figures        a zlib stream of lines of JSON: relays, then links, with the columns of `relay_day`, `rank_day`, `link_day`
+CREATE TABLE collection (
+    name TEXT PRIMARY KEY,
+    created_ms INTEGER NOT NULL,
+    since TEXT NOT NULL,
+    until TEXT NOT NULL,
+    filter TEXT NOT NULL,
+    root TEXT,
+    direction TEXT NOT NULL,
+    salt BLOB,
+    messages INTEGER NOT NULL,
+    relays INTEGER NOT NULL,
+    links INTEGER NOT NULL,
+    figures BLOB NOT NULL
+);
+CREATE TRIGGER collection_never_changes BEFORE UPDATE ON collection
+BEGIN
+    SELECT raise(ABORT, 'a collection never changes');
+END;
 
 -- Spam of a closed UTC day, folded by the address it came from, and what became of it: `hoptrail abuse list`.
 --   id          DAY-DIGEST, the same when the day is folded again;  ip  '' where no address was found

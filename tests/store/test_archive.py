@@ -126,7 +126,7 @@ def test_a_run_killed_when(filled, phase):
 
 
 @pytest.mark.mta
-def test_a_full_disk_leaves_the_day_in_the_store_and_says_so(filled, tmp_path):
+def test_a_full_disk_leaves_the_day_in_the_store_and_says_so(filled):
     before = seen(filled)
     mount = Path(filled.archive)
     mount.mkdir()

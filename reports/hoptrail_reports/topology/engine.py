@@ -6,10 +6,11 @@ files like the archive's, which vanish with the block that needs them.
 
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -168,20 +169,29 @@ def computed(wanted: Figures) -> Traffic:
     ranks: defaultdict[str, dict[int, int]] = defaultdict(dict)
     for relay, rank, visits in _rows(wanted.ranks):
         ranks[relay][rank] = visits
-    links = {
-        Link(source, target, observed): LinkStats(traversals, messages, looped, _delays(delays), first, last)
-        for source, target, observed, traversals, messages, looped, *delays, first, last in _rows(wanted.links)
-    }
     relays = {
         relay: RelayStats(messages, ranks[relay], _delays(delays), first, last)
         for relay, messages, *delays, first, last in _rows(wanted.relays)
     }
+    names = {relay: relay for relay in relays}  # one text a relay: links hold many copies of each
+    links = {
+        Link(names[source], names[target], observed): LinkStats(
+            traversals, messages, looped, _delays(delays), first, last
+        )
+        for source, target, observed, traversals, messages, looped, *delays, first, last in _rows(wanted.links)
+    }
     return Traffic(int(wanted.messages.execute()), links, relays)
 
 
-def _delays(values: Sequence[int]) -> DelayStats:
+@lru_cache(maxsize=4096)
+def _few_delays(*values: int) -> DelayStats:
     n, sum_s, sum_squares, min_s, max_s, *counts, skewed = values
     return DelayStats(n, sum_s, sum_squares, min_s, max_s, tuple(counts), skewed)
+
+
+def _delays(values: Sequence[int]) -> DelayStats:
+    """The statistics; most links carry one message or two, and share theirs."""
+    return _few_delays(*values)
 
 
 def _rows(table: ir.Table) -> Iterator[tuple[Any, ...]]:
@@ -220,37 +230,21 @@ def _days(reader: Reader, first: date, last: date) -> Iterator[date]:
 
 def _ways_through(sources: Sources, root: str) -> Iterator[Way]:
     """The ways of the messages that passed a relay, in no order: each has to be looked at from there, one by one."""
-    hops, messages = sources.hops, sources.messages
+    hops = sources.hops
     ids = sources.names.filter(sources.names.text == root)
-    passed = ibis.union(
-        *(
-            hops.semi_join(ids, [*PART, (end, "id")]).select(*PART, number=hops.message)
-            for end in ("sender", "receiver")
-        ),
-        messages.semi_join(ids, [*PART, ("root", "id")]).select(*PART, "number"),
-    )
-    ways = messages.semi_join(passed, [*PART, "number"])
-    on_way = hops.filter(hops.sender.notnull()).drop("received_s")
-    rows = ways.left_join(on_way, [*PART, (ways.number, on_way.message)])
+    ends = [hops.semi_join(ids, [*PART, (end, "id")]) for end in ("sender", "receiver")]
+    passed = ibis.union(*(rows.select(*PART, number=rows.message) for rows in ends))
+    on_way = hops.filter(hops.receiver.notnull())
+    wanted = on_way.semi_join(passed, [*PART, ("message", "number")])
     names = {(*key, number): text for *key, number, text in _rows(sources.names.select(*PART, "id", "text"))}
-    columns = (*PART, "number", "root", "dated", "received_s", "sender", "at_ms", "observed", "delay_s")
-    found = _rows(rows.order_by(*PART, "number", "position").select(*columns))
-    for key, group in groupby(found, key=lambda row: row[:4]):
-        yield _way(key[:3], [row[4:] for row in group], names)
-
-
-def _way(part: tuple[str, ...], rows: Sequence[tuple[Any, ...]], names: Mapping[tuple[Any, ...], str]) -> Way:
-    """One message's way out of its rows, newest first."""
-    at: datetime | None
-    steps = []
-    root, dated, recorded, *_ = rows[0]
-    near = root
-    at = datetime.fromtimestamp(recorded, UTC) if dated else None  # of a way without hand-overs only that it is dated
-    for _, _, _, sender, at_ms, observed, delay_s in rows:
-        if sender is None:
-            break
-        at = None if at_ms is None else moment(at_ms)
-        steps.append(Step(names[*part, near], at, observed=observed))
-        near, at = sender, at - timedelta(seconds=delay_s) if at is not None and delay_s is not None else None
-    steps.append(Step(names[*part, near], at, observed=False))
-    return Way(steps[::-1], recorded)
+    columns = (*PART, "message", "received_s", "receiver", "sender", "at_ms", "observed")
+    found = _rows(wanted.order_by(*PART, "message", "position").select(*columns))
+    for (*part, _, recorded), group in groupby(found, key=lambda row: row[:5]):
+        rows = [row[5:] for row in group]
+        steps = [
+            Step(names[*part, receiver], None if at_ms is None else moment(at_ms), observed=observed)
+            for receiver, _, at_ms, observed in rows
+        ]
+        if rows[-1][1] is not None:  # the first relay left no line
+            steps.append(Step(names[*part, rows[-1][1]], None, observed=False))
+        yield Way(steps[::-1], recorded)

@@ -36,7 +36,9 @@ class Edge:
     @property
     def total(self) -> LinkStats:
         """Both uses together; a message that used the link in both ways counts in each."""
-        return self.observed + self.claimed
+        if self.claimed is _NO_USE:
+            return self.observed
+        return self.claimed if self.observed is _NO_USE else self.observed + self.claimed
 
 
 @dataclass(frozen=True, slots=True)

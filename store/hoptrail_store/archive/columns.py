@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from hoptrail_store.rows import LOOPED, REPEATED, REVISITED
+from hoptrail_store.rows import BEGINNING, LOOPED, REPEATED, REVISITED
 
 _BATCH_ROWS = "131072"
 
@@ -26,8 +26,8 @@ HOPS: Final = pa.schema(
         ("position", pa.int16()),
         ("received_s", pa.int64()),  # when the message was recorded, seconds since 1970
         ("at_ms", pa.int64()),  # the line's own date
-        ("sender", pa.int32()),  # relays as ids of the part's names; null where the line is no part of the way
-        ("receiver", pa.int32()),
+        ("sender", pa.int32()),  # relays as ids of the part's names; null where the line tells of no hand-over
+        ("receiver", pa.int32()),  # who wrote the line; null where it is no part of the way
         ("rank", pa.int16()),  # machines between the sender and the root; null for a host's own filter
         ("delay_s", pa.int64()),
         ("reach_s", pa.int64()),
@@ -127,8 +127,8 @@ def _joined(messages: pa.Table, hops: pa.Table) -> Portion:
         hops, at = hops.filter(pa.array(known)), at[known]
     first = np.ones(len(hops), bool)
     first[1:] = at[1:] != at[:-1]
-    receiver, rank = _ways(hops, at, _ids(messages["root"]))
     marks = hops["marks"].to_numpy()
+    receiver, rank = _ways(_ids(hops["sender"]), marks & BEGINNING > 0, at, _ids(messages["root"]))
     columns = {name: hops[name] for name in HOPS.names if name in hops.column_names} | {
         "received_s": messages["received_s"].to_numpy()[at],
         "receiver": pa.array(receiver, mask=receiver == 0),
@@ -143,20 +143,19 @@ def _joined(messages: pa.Table, hops: pa.Table) -> Portion:
     return Portion(_table(messages.append_column("dated", pa.array(dated)), MESSAGES), _table(columns, HOPS))
 
 
-def _ways(hops: pa.Table, at: Ids, roots: Ids) -> tuple[Ids, Ids]:
+def _ways(sender: Ids, begins_way: NDArray[np.bool_], at: Ids, roots: Ids) -> tuple[Ids, Ids]:
     """Each hop's receiving relay and its sender's rank, 0 where it has none.
 
     The mail went from the sender of one line to that of the next newer line on the way, and from the last to the root.
     """
-    sender = _ids(hops["sender"])
-    on_way = np.flatnonzero(sender)
+    on_way = np.flatnonzero((sender > 0) | begins_way)
     begins = np.ones(len(on_way), bool)
     begins[1:] = at[on_way][1:] != at[on_way][:-1]
     receivers = np.where(begins, roots[at[on_way]], np.roll(sender[on_way], 1))
-    moved = receivers != sender[on_way]
+    moved = (receivers != sender[on_way]) & (sender[on_way] > 0)
     machines = np.cumsum(moved)
     before = np.maximum.accumulate(np.where(begins, machines - moved, 0))
-    receiver, rank = np.zeros(len(hops), np.int64), np.zeros(len(hops), np.int64)
+    receiver, rank = np.zeros(len(sender), np.int64), np.zeros(len(sender), np.int64)
     receiver[on_way] = receivers
     rank[on_way] = np.where(moved, machines - before, 0)
     return receiver, rank
