@@ -141,12 +141,12 @@ def _candidates(night: _Night, day: date) -> list[Case]:
 
 async def _draft(night: _Night, candidates: Sequence[Case]) -> int:
     limit = night.settings.contact_lookups
-    asked, left = list(candidates[:limit]), list(candidates[limit:])
-    counts = {day: ledger.counts(night.store.db, day) for day in {case.day for case in asked}}
+    due, left = list(candidates[:limit]), list(candidates[limit:])
+    counts = {day: ledger.counts(night.store.db, day) for day in {case.day for case in due}}
     deadline = asyncio.get_running_loop().time() + night.settings.contact_minutes * 60
     drafted = 0
-    while asked and asyncio.get_running_loop().time() < deadline:
-        batch, asked = asked[:AT_ONCE], asked[AT_ONCE:]
+    while due and asyncio.get_running_loop().time() < deadline:
+        batch, due = due[:AT_ONCE], due[AT_ONCE:]
         full = [case for case in batch if sum(counts[case.day].values()) >= night.settings.drafts_per_day]
         ledger.settle(night.store, [replace(case, state="capped", detail=_DAY_IS_FULL) for case in full])
         open_cases = [case for case in batch if case not in full]
@@ -155,7 +155,7 @@ async def _draft(night: _Night, candidates: Sequence[Case]) -> int:
             _decided(night, replace(case, facts=facts), choice, counts[case.day])
             for case, (choice, facts) in zip(open_cases, answers, strict=True)
         )
-    ledger.settle(night.store, [replace(case, state="waiting", detail=_NIGHT_IS_OVER) for case in (*asked, *left)])
+    ledger.settle(night.store, [replace(case, state="waiting", detail=_NIGHT_IS_OVER) for case in (*due, *left)])
     return drafted
 
 

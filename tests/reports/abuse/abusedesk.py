@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -86,16 +85,11 @@ class AbuseDesk:
     def json(self, name: str, *arguments: str) -> dict:
         return json.loads(self.run(name, "--json", *arguments).output)
 
-    def process(self, name: str, *arguments: str, stdin: bytes = b"", before: str = "") -> subprocess.Popen:
-        """The command as a process of its own; `before` is Python that runs first."""
-        program = f"import sys; from hoptrail.main import main\n{before}\nmain()"
-        return subprocess.Popen(
-            [sys.executable, "-c", program, "abuse", name, "--config", str(self.config), *arguments],
-            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**os.environ, "COLUMNS": "200"},
-        )
+    def process(self, name: str, *arguments: str, before: str = "") -> subprocess.Popen:
+        """The command as a process of its own, to be killed; `before` is Python that runs first."""
+        program = f"from hoptrail.main import main\n{before}\nmain()"
+        command = [sys.executable, "-c", program, "abuse", name, "--config", str(self.config), *arguments]
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def recent_spam(ip: str, *, hours: float = 2, **changes):

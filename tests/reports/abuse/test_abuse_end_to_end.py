@@ -29,6 +29,12 @@ local_recipient_maps = static:all
 """
 
 
+CLAIMED = (
+    b"Received:  from a (b.example [203.0.113.9])\r\n\tby mail.bank.example\r\n   with SMTP id 1;"
+    b" Fri, 20 Nov 2026 11:59:00 +0000 \r\n"
+)
+
+
 class Site:
     """One host: its MTA with the milter, its store, the person at the desk."""
 
@@ -48,7 +54,7 @@ class Site:
             smtp.ehlo("mail.bank.example")
             smtp.docmd(f"XCLIENT ADDR={ip} NAME=[UNAVAILABLE] HELO=mail.bank.example")
             smtp.ehlo("mail.bank.example")
-            sent = send(smtp, b"Subject: " + subject + b"\r\n", body)
+            sent = send(smtp, b"Subject: " + subject + b"\r\n" + CLAIMED, body)
         assert sent.code == 250
         return delivered(self.mta, sent)
 
@@ -65,11 +71,8 @@ class Site:
         assert not done.report.failed_steps
         return done
 
-    def abuse(self, name, *arguments, code=0) -> str:
-        process = self.desk.process(name, *arguments)
-        output, error = process.communicate(timeout=60)
-        assert process.returncode == code, error.decode()
-        return output.decode()
+    def abuse(self, name, *arguments) -> str:
+        return self.desk.run(name, *arguments).output
 
     def mailbox(self, recipe: str, mail: bytes) -> list[str]:
         """Deliver a mail by a recipe of ours; the folders that it ended in."""
