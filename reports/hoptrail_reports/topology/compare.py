@@ -174,30 +174,30 @@ def _delay_shifts(common: Iterable[tuple[Edge, Edge]]) -> tuple[DelayShift, ...]
 
 def comparison_text(found: Comparison) -> str:
     """The comparison for a terminal: counts of all, and the first of each."""
-    return "\n".join(
-        [
-            f"distance of the links' shares: {found.divergence:.3f} (0 the same, 1 nothing in common)",
-            *_listed("relays that came", [shown(relay) for relay in found.relays_added]),
-            *_listed("relays that went", [shown(relay) for relay in found.relays_removed]),
-            *_listed("links that came", [_arrow(link) for link in found.links_added]),
-            *_listed("links that went", [_arrow(link) for link in found.links_removed]),
-            *_listed(
-                "links whose share moved",
-                [f"{_arrow(s.link)}: {percent(s.before)} to {percent(s.after)}" for s in found.shares],
-            ),
-            *_listed(
-                "links whose delay moved",
-                [f"{_arrow(s.link)}: median {duration(s.before_s)} to {duration(s.after_s)}" for s in found.delays],
-            ),
-            *_listed("relays that changed rows", [f"{shown(name)}: {a} to {b}" for name, a, b in found.rows]),
-            "",
-        ]
-    )
+    lines = [f"distance of the links' shares: {found.divergence:.3f} (0 the same, 1 nothing in common)"]
+    for what, entries in comparison_lists(found):
+        more = [f"  and {len(entries) - SHOWN:,} more"] if len(entries) > SHOWN else []
+        lines += [f"{what}: {len(entries):,}", *(f"  {entry}" for entry in entries[:SHOWN]), *more]
+    return "\n".join([*lines, ""])
 
 
-def _listed(what: str, entries: Sequence[str]) -> list[str]:
-    more = [f"  and {len(entries) - SHOWN:,} more"] if len(entries) > SHOWN else []
-    return [f"{what}: {len(entries):,}", *(f"  {entry}" for entry in entries[:SHOWN]), *more]
+def comparison_lists(found: Comparison) -> list[tuple[str, list[str]]]:
+    """What differs, in words: each heading with its entries, all of them."""
+    return [
+        ("relays that came", [shown(relay) for relay in found.relays_added]),
+        ("relays that went", [shown(relay) for relay in found.relays_removed]),
+        ("links that came", [_arrow(link) for link in found.links_added]),
+        ("links that went", [_arrow(link) for link in found.links_removed]),
+        (
+            "links whose share moved",
+            [f"{_arrow(s.link)}: {percent(s.before)} to {percent(s.after)}" for s in found.shares],
+        ),
+        (
+            "links whose delay moved",
+            [f"{_arrow(s.link)}: median {duration(s.before_s)} to {duration(s.after_s)}" for s in found.delays],
+        ),
+        ("relays that changed rows", [f"{shown(name)}: {a} to {b}" for name, a, b in found.rows]),
+    ]
 
 
 def _arrow(link: Pair) -> str:

@@ -35,14 +35,17 @@ def digraph(relays: RelayMap) -> "nx.DiGraph[str]":
             colour=str(edge.colour),
             delays=total.delays.n,
             skewed=total.delays.skewed,
-            **{name: round(value, 3) for name, value in _moments(total).items() if value is not None},
+            **{name: float(round(value, 3)) for name, value in _moments(total).items() if value is not None},
         )
     return graph
 
 
 def graphml(relays: RelayMap) -> str:
-    """The map in GraphML."""
-    return "\n".join(nx.generate_graphml(digraph(relays), named_key_ids=True)) + "\n"
+    """The map in GraphML, as Gephi reads it: each key's id once in the document, weights as doubles."""
+    graph = digraph(relays)
+    for _, _, values in graph.edges(data=True):
+        values["weight"] = float(values["weight"])
+    return "\n".join(nx.generate_graphml(graph)) + "\n"
 
 
 def dot(relays: RelayMap) -> str:

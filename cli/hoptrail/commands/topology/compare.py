@@ -2,23 +2,39 @@
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 
-from hoptrail.commands.topology.selection import SPAN, Days, selected, thresholds
+from hoptrail.commands.topology.drawing import OUTPUT, drawn, mapped, write
+from hoptrail.commands.topology.selection import SPAN, Days, chosen
 from hoptrail.config import Config
 from hoptrail.configured import configured
 from hoptrail_reports.topology.compare import compare, comparison_text
-from hoptrail_reports.topology.graph import relay_map
 
 
 @click.command(name="compare")
 @click.argument("before", metavar="BEFORE", type=SPAN)
 @click.argument("after", metavar="AFTER", type=SPAN)
-@click.option("--json", "as_json", is_flag=True, help="Write one JSON object, with every entry.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "html", "svg"]),
+    default="text",
+    show_default=True,
+    help="Sentences, one object with every entry, a page with both maps and what differs, or both maps alone.",
+)
+@click.option("--json", "form", flag_value="json", help="The same as --format json.")
+@OUTPUT
 @configured
-def command(config: Config, *, before: Days, after: Days, as_json: bool) -> None:
-    """Say what changed from one span of days to another: YYYY-MM-DD, or YYYY-MM-DD..YYYY-MM-DD."""
-    maps = (relay_map(selected(config, span), thresholds=thresholds(config)) for span in (before, after))
-    found = compare(*maps)
-    click.echo(json.dumps(asdict(found), indent=1) if as_json else comparison_text(found), nl=as_json)
+def command(config: Config, *, before: Days | str, after: Days | str, form: str, output: Path | None) -> None:
+    """Say what changed between two spans of days, YYYY-MM-DD or YYYY-MM-DD..YYYY-MM-DD, or between two collections."""
+    maps = [(one.title, mapped(config, one)) for one in (chosen(config, before), chosen(config, after))]
+    found = compare(maps[0][1], maps[1][1])
+    if form == "text":
+        text = comparison_text(found)
+    elif form == "json":
+        text = json.dumps(asdict(found), indent=1) + "\n"
+    else:
+        text = drawn(config, maps, form, title=f"{maps[0][0]} and {maps[1][0]}", comparison=found)
+    write(text, output)
