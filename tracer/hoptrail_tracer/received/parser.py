@@ -54,8 +54,8 @@ def _read(text: str) -> Received:
         ident = said_ident or ""
         auth = auth or mechanism
     envelope_from: str | None = sender or envelope or sender_behind
-    if aside := aside + id_notes + for_notes + date_notes:
-        said = notes.read(aside)
+    if aside or id_notes or for_notes or date_notes:
+        said = notes.read(aside + id_notes + for_notes + date_notes)
         tls, auth, envelope_from = tls or said.tls, auth or said.auth, envelope_from or said.sender
         for_ = for_ or said.recipient or ""
     reason = None
