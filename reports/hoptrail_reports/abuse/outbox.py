@@ -50,10 +50,11 @@ def alone(store: Store) -> Iterator[None]:
     """Hold the right to send for a block; raises AlreadySendingError. It vanishes with the process."""
     descriptor = open_owned(store.path.with_name(f"{store.path.name}.send"))
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadySendingError(f"{store.path}: another `hoptrail abuse send` is at work") from None
         yield
-    except BlockingIOError:
-        raise AlreadySendingError(f"{store.path}: another `hoptrail abuse send` is at work") from None
     finally:
         os.close(descriptor)
 
@@ -94,15 +95,26 @@ def _never(draft: Draft, court: Judge, settings: AbuseSettings, book: list[conta
     hours = (court.now - report.received_at).total_seconds() / 3_600
     if hours > settings.stop_hours:
         return Decision(draft, "never", f"the spam is {hours:.0f} hours old, {settings.stop_hours} are the most")
-    if stopped := next((one for one in contactbook.about(book, address) if one.stopped), None):
-        return Decision(draft, "never", f"nothing is written to {stopped.contact}: {stopped.why}")
+    if why := _stopped(address, book):
+        return Decision(draft, "never", why)
     if among(address, settings.do_not_mail):
         return Decision(draft, "never", f"{address} is on the do-not-mail list")
     site = court.site
     lists = (court.never, court.muted, site.trusted, site.internal, site.msas, site.forwarders, site.lists)
-    if any(hosts.has(ip, name) for hosts in lists for name in {None, report.facts.name}):
+    declared = any(hosts.has(ip, name) for hosts in lists for name in {None, report.facts.name})
+    if declared or site.is_own_name(report.facts.name):
         return Decision(draft, "never", f"{ip} was muted or declared as one's own in the meantime")
     return None
+
+
+def why_stopped(store: Store, draft: Draft) -> str | None:
+    """Why nothing is written to a draft's contact by now; None where it is."""
+    return _stopped(draft.report.contact.address, contactbook.remembered(store.db))
+
+
+def _stopped(address: str, book: list[contactbook.Remembered]) -> str | None:
+    stopped = next((one for one in contactbook.about(book, address) if one.stopped), None)
+    return f"nothing is written to {stopped.contact}: {stopped.why}" if stopped else None
 
 
 def _later(draft: Draft, sent: list[tuple[str, str]], settings: AbuseSettings) -> Decision | None:

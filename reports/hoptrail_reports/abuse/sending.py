@@ -94,10 +94,8 @@ class _Run:
 
 
 def _send_all(run: _Run, due: list[Draft]) -> Iterator[Sent]:
-    gone: set[str] = set()  # contacts that were refused for good in this run
     for draft in due:
-        if draft.report.contact.address in gone:
-            why = f"{draft.report.contact.address} was refused a moment ago"
+        if why := outbox.why_stopped(run.store, draft):  # since this run began: an earlier report to it came back
             outbox.drop(run.store, draft.id, why, run.clock())
             yield Sent(draft, "never", why)
             continue
@@ -111,7 +109,6 @@ def _send_all(run: _Run, due: list[Draft]) -> Iterator[Sent]:
             yield run.concluded(draft, "uncertain", str(error))
             raise SendError(f"{run.settings.smarthost}: {error}; the next run sends the rest") from error
         if outcome:
-            gone |= {draft.report.contact.address} if outcome.outcome == "refused" else set()
             yield outcome
 
 
