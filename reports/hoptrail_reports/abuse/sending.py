@@ -119,14 +119,12 @@ def _send_one(run: _Run, draft: Draft) -> Sent | None:
     return_path = verp.return_path(run.settings.bounce_address or sender, draft.id, run.key)
     reply, of_recipient = smarthost.offer(run.smtp, return_path, draft.report.contact.address, text)
     if not reply.taken:
-        run.smtp.rset()
         about_recipient = of_recipient and reply.permanent and not reply.text.startswith(_POLICY)
         if not (reply.temporary or about_recipient):
             run.concluded(draft, "deferred", str(reply))
             raise SendError(f"{run.settings.smarthost} takes no mail from us: {reply}")
         return _refused(run, draft, reply, of_recipient=True)
     if not outbox.begin(run.store, draft, run.clock()):
-        run.smtp.rset()
         return None
     reply = smarthost.hand_over(run.smtp, text)
     if not reply.taken:

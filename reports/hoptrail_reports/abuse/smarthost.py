@@ -103,6 +103,7 @@ def offer(smtp: smtplib.SMTP, return_path: str, recipient: str, text: bytes) -> 
         if not smtp.has_extn("8bitmime"):
             return Reply(_NO_8BIT, "the smarthost does not offer 8BITMIME, which this report needs"), False
         options.append("BODY=8BITMIME")
+    smtp.rset()  # Postfix goes on with a message whose text its restrictions refused
     reply = _reply(smtp.mail(return_path, options))
     if not reply.taken:
         return reply, False
