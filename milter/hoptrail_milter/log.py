@@ -6,6 +6,7 @@ once, then counted until it has been quiet or a minute has passed.
 
 import logging
 import logging.handlers
+import os
 import re
 import sys
 import time
@@ -20,6 +21,7 @@ REPEAT_S: Final = 60.0
 KINDS_MAX: Final = 1_000  # kinds of fault remembered at a time; beyond that they are forgotten, and logged once more
 
 _PLAIN = re.compile(r"[\w.:/@<>+,=\[\]-]+", re.ASCII)
+_PRIORITIES: Final = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (0, 7))
 _SYSLOG_SOCKET = "/dev/log"
 
 
@@ -80,11 +82,11 @@ def open_log(settings: MilterSettings) -> Log:
     logger.propagate = False
     logger.setLevel(settings.log_level.upper())
     handler: logging.Handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("hoptrail-milter[%(process)d]: %(levelname)s %(message)s"))
+    handler.setFormatter(_for_journal() if _is_journal() else _plain("hoptrail-milter[%(process)d]: %(levelname)s "))
     if settings.log == "syslog":
         try:
             handler = logging.handlers.SysLogHandler(_SYSLOG_SOCKET, logging.handlers.SysLogHandler.LOG_MAIL)
-            handler.setFormatter(logging.Formatter("hoptrail-milter[%(process)d]: %(message)s"))
+            handler.setFormatter(_plain("hoptrail-milter[%(process)d]: "))
         except OSError as error:
             sys.stderr.write(f"hoptrail-milter: {_SYSLOG_SOCKET}: {error}; the log goes to standard error\n")
     for old in list(logger.handlers):
@@ -92,6 +94,31 @@ def open_log(settings: MilterSettings) -> Log:
         old.close()
     logger.addHandler(handler)
     return Log(logger)
+
+
+def _plain(beginning: str) -> logging.Formatter:
+    return logging.Formatter(f"{beginning}%(message)s")
+
+
+class _JournalFormatter(logging.Formatter):
+    """Each line with its priority, as sd-daemon(3) has it, so that `journalctl -p err` finds what must be mended."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        priority = next(number for level, number in _PRIORITIES if record.levelno >= level)
+        return "\n".join(f"<{priority}>{text}" for text in super().format(record).splitlines())
+
+
+def _for_journal() -> logging.Formatter:
+    return _JournalFormatter("%(message)s")  # name, process and time are the journal's
+
+
+def _is_journal() -> bool:
+    """Whether standard error goes to systemd's journal: JOURNAL_STREAM names its device and inode (systemd.exec(5))."""
+    try:
+        status = os.fstat(sys.stderr.fileno())
+    except (OSError, ValueError):
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
 
 
 def line(event: str, values: dict[str, object]) -> str:

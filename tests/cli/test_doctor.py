@@ -11,7 +11,7 @@ from pwd import getpwuid
 import pytest
 
 from hoptrail.checks.access import User, obstacle
-from hoptrail.checks.socket import Postfix, check_milter, check_socket, find_postfix
+from hoptrail.checks.socket import Postfix, check_milter, check_sendmail, check_socket, find_postfix
 from hoptrail.config import parse_config
 from hoptrail_store.settings import StoreSettings
 from hoptrail_store.store import Store
@@ -258,3 +258,26 @@ def test_key_of_the_hash_must_be_there_and_secret(hoptrail, write, content, mode
     )
     [finding] = findings(hoptrail, config)["privacy"]
     assert finding["state"] == state
+
+
+@pytest.mark.parametrize(
+    ("filters", "mode", "states"),
+    [
+        ("", 0o755, ["warn"]),
+        ("Xhoptrail, S=unix:{socket}, T=C:5s\n", 0o755, ["ok"]),
+        ("Xhoptrail, S=local:{socket}, T=C:5s\n", 0o755, ["ok"]),
+        ("Xhoptrail, S=unix:{socket}\n", 0o775, ["ok", "bad"]),  # Sendmail does not even start then
+    ],
+)
+def test_sendmail_must_name_the_socket_and_take_its_place_for_safe(tmp_path, filters, mode, states):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    folder.chmod(mode)
+    cf = tmp_path / "sendmail.cf"
+    cf.write_text(filters.format(socket=folder / "milter.sock"), encoding="ascii")
+    config = parse_config(f'[milter]\nsocket = "unix:{folder}/milter.sock"', "x")
+    assert [finding.state for finding in check_sendmail(config, cf) if str(tmp_path) in finding.text] == states
+
+
+def test_host_without_sendmail_is_not_asked_about_it(tmp_path):
+    assert not list(check_sendmail(parse_config("", "x"), tmp_path / "absent"))

@@ -1,15 +1,19 @@
 import logging
+import os
+import sys
 from datetime import UTC, date, datetime
 
 import pytest
 
 from hoptrail_milter.breaker import Breaker
 from hoptrail_milter.counters import LATENCY_BOUNDS_S, Board
-from hoptrail_milter.log import Log, line
+from hoptrail_milter.log import Log, line, open_log
 from hoptrail_milter.message import FIELD_BYTES_MAX, Message
+from hoptrail_milter.notes import NOTE_BYTES, Notes
 from hoptrail_milter.refusals import Refusals
 from hoptrail_milter.relay_line import envelope_lines
 from hoptrail_milter.relaymemory import RelayMemory
+from hoptrail_milter.settings import MilterSettings
 from hoptrail_milter.status import document, prometheus
 from hoptrail_store.learning import learn
 from hoptrail_store.records import RefusalCount
@@ -213,3 +217,48 @@ def test_relay_memory_that_is_closed_under_a_trace_knows_nothing(tmp_path):
     memory._open.close()
     assert history.seen_link("a.example.org", "b.example.org") == SeenLink()
     memory.close()
+
+
+def test_journal_is_told_the_priority_of_each_line(tmp_path, monkeypatch):
+    with (tmp_path / "journal").open("w+") as stream:
+        status = os.fstat(stream.fileno())
+        monkeypatch.setattr(sys, "stderr", stream)
+        monkeypatch.setenv("JOURNAL_STREAM", f"{status.st_dev}:{status.st_ino}")
+        log = open_log(MilterSettings())
+        log.info("message", queue="4dD1Zx")
+        log.alert("lost", queue="4dD1Zx")
+        log.fault("fault", ValueError("ours"))
+        stream.flush()
+        lines = (tmp_path / "journal").read_text().splitlines()
+        monkeypatch.setenv("JOURNAL_STREAM", "1:2")
+        open_log(MilterSettings()).info("message")
+        assert "INFO message" in (tmp_path / "journal").read_text().splitlines()[-1]
+    assert lines == ["<6>message queue=4dD1Zx", "<3>lost queue=4dD1Zx", "<3>fault error='ValueError: ours'", lines[3]]
+    assert lines[3].startswith("<3>ValueError")
+
+
+def test_note_is_read_as_it_was_written_and_half_a_one_is_none():
+    notes = Notes(2)
+    notes.worker(0).write([{"zone": "bl.example.net"}])
+    notes.worker(1).write("x" * NOTE_BYTES)
+    assert notes.read() == [[{"zone": "bl.example.net"}]]
+    notes.worker(0)._cells[4:8] = b"\xff" * 4
+    assert notes.read() == []
+
+
+def test_prometheus_names_the_lists_that_are_paused():
+    text = prometheus(Board(1).totals(), [{"zone": "bl.example.net", "version": 4}])
+    assert 'hoptrail_zone_paused{zone="bl.example.net",version="4"} 1' in text
+
+
+def test_what_is_seldom_logged_is_logged_once_a_minute_with_its_number(caplog):
+    clock = Clock()
+    log = Log(logging.getLogger("hoptrail.milter.seldom"), clock)
+    for number in range(3):
+        log.seldom("harvester", "203.0.113.0/24", refused=number)
+    clock.now = 61.0
+    log.seldom("harvester", "203.0.113.0/24", refused=9)
+    assert [record.getMessage() for record in caplog.records] == [
+        "harvester refused=0",
+        "harvester refused=9 repeated=2",
+    ]

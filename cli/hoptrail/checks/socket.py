@@ -17,6 +17,7 @@ from hoptrail.config import Config
 from hoptrail_milter.endpoint import Endpoint, parse_endpoint
 from hoptrail_milter.status import fetch
 
+SENDMAIL_CF = Path("/etc/mail/sendmail.cf")
 _ANSWER_WAIT_S = 5.0
 # libmilter's mfdef.h: length, SMFIC_OPTNEG, protocol version 6, all actions, no protocol steps left out.
 _NEGOTIATE = struct.pack("!IcIII", 13, b"O", 6, 0x1FF, 0)
@@ -72,6 +73,27 @@ def _place(folder: Path, postfix: Postfix | None) -> str:
     if folder == Path("/run/hoptrail"):
         return "systemctl start hoptrail-milter: the unit makes it"
     return f"install -d -o hoptrail -m 0750 {folder}, the owner being the account of the milter"
+
+
+def check_sendmail(config: Config, cf: Path = SENDMAIL_CF) -> Iterator[Finding]:
+    """Say whether Sendmail, where it is configured, asks our socket, and would take it for safe."""
+    endpoint = parse_endpoint(config.milter.socket)
+    try:
+        filters = [line for line in cf.read_text("utf-8", "replace").splitlines() if line.startswith("X")]
+    except OSError:
+        return
+    if not any(f"S={name}" in line for line in filters for name in (endpoint, f"local:{endpoint.path}")):
+        mend = f"include contrib/sendmail/hoptrail.m4 in sendmail.mc, with S={endpoint}, rebuild and restart Sendmail"
+        yield Finding("sendmail", "warn", f"{cf} does not name our socket", mend)
+        return
+    yield Finding("sendmail", "ok", f"{cf} names our socket")
+    path = Path(endpoint.path)
+    if endpoint.kind != "unix" or not path.parent.is_dir():
+        return
+    for folder in path.parents:
+        if folder.stat().st_mode & stat.S_IWGRP:
+            text = f"a group may write in {folder}; Sendmail refuses a socket below it"
+            yield Finding("sendmail", "bad", text, f"chmod g-w {folder}")
 
 
 def _check_folders(path: Path) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from hoptrail.checks import Finding
 from hoptrail.checks.access import User
 from hoptrail.checks.host import check_privacy, check_reports, check_store, check_systemd, check_versions
 from hoptrail.checks.services import check_lookups, check_spamd
-from hoptrail.checks.socket import check_milter, check_socket, find_postfix
+from hoptrail.checks.socket import check_milter, check_sendmail, check_socket, find_postfix
 from hoptrail.config import DEFAULT_PATH, Config, ConfigError, find_config, load_config
 
 _USER = "hoptrail"  # as contrib/systemd makes it
@@ -71,6 +71,7 @@ def _with_config(config: Config, user: User, postfix_config: Path | None) -> Ite
     yield from check_privacy(config, user)
     yield from check_reports(config, user)
     yield from check_socket(config, find_postfix(postfix_config))
+    yield from check_sendmail(config)
     yield from check_milter(config)
     yield from check_spamd(config)
     yield from check_lookups(config)
