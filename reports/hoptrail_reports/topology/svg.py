@@ -4,6 +4,7 @@ Colour is never the only sign: each colour of a line has a dash pattern, each st
 and every tooltip says both in words. Styles come as classes, so that the page's sheet decides on dark and light.
 """
 
+import re
 from collections.abc import Callable, Collection, Iterator
 from html import escape
 from importlib.resources import files
@@ -33,6 +34,9 @@ STANDING_WORDS = {
     Standing.SEEN: "handed mail to a host of ours",
     Standing.CLAIMED: "claimed by other hosts' lines only",
 }
+
+_GROUPED = re.compile(r"(\d+) of (\S+) \(row ")
+"""A group's name, as `grouping.contract` makes it; no host's has blanks."""
 
 LinkTo = Callable[[str], str | None]
 
@@ -195,6 +199,8 @@ def _labels(node: Node) -> tuple[str, str]:
         return shown(name), counted(len(node.relays), "relay")
     if node.name.startswith("["):
         return shown(node.name.strip("[]")), "no name"
+    if grouped := _GROUPED.match(node.name):
+        return f"{grouped[1]} alike", shown(grouped[2])
     domain = owner(node.name)
     host = node.name.removesuffix(domain).rstrip(".")
     return (shown(host), shown(domain)) if host else (shown(domain), "")
