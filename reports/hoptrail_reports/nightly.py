@@ -194,9 +194,9 @@ class _Job:
         settings = self.settings.store
         if not settings.archive:
             return "none is set ([store] archive)"
-        before = self.now.astimezone(UTC).date() - (settings.archive_after_days - 1) * ONE_DAY
-        if not is_learnt(self.store, self.day):  # from the archive nothing is learnt
-            before = min(before, self.day)
+        today = self.now.astimezone(UTC).date()
+        learnt = self.day + ONE_DAY if is_learnt(self.store, self.day) else self.day  # nothing is, from the archive
+        before = min(learnt, today - (settings.archive_after_days - 1) * ONE_DAY)
         moved = move_days(self.store, self.host, before=before, progress=self.progress.advance)
         return f"{counted(moved.hops, 'hop')} of {counted(moved.days, 'day')} moved"
 
@@ -238,7 +238,7 @@ class _Job:
             for name, content in files.items():
                 (place / name).write_text(content, encoding="utf-8")
             (place / "relays").mkdir()
-            details = relay_details(self.reader, self.day, pages.relay_files)
+            details = relay_details(self.reader, self.settings.store.archive, self.day, pages.relay_files)
             for relay, name in pages.relay_files.items():
                 history = tables.relay_history(self.reader.db.conn, relay, self.day - HISTORY, self.day)
                 (place / name).write_text(pages.relay(relay, history, details[relay]), encoding="utf-8")

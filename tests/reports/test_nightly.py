@@ -32,6 +32,12 @@ def night(tmp_path):
     return found
 
 
+@pytest.fixture
+def archived(night, tmp_path):
+    """The same site with an archive."""
+    return replace(night, store=replace(night.store, archive=str(tmp_path / "archive")))
+
+
 def folder(night):
     return Path(night.reports.directory)
 
@@ -83,6 +89,40 @@ def test_a_relays_page_tells_its_addresses_networks_and_software(night):
 def test_a_second_run_gives_the_same(night):
     first = tree(nightly(night).place)
     assert tree(nightly(night, now=MORNING_AFTER + timedelta(hours=1)).place) == first
+
+
+def test_a_night_that_archives_the_day_draws_the_same_map_and_relays(night, archived):
+    def pictures():
+        return {
+            path: text for path, text in tree(folder(night)).items() if path.suffix == ".svg" or "relays" in path.parts
+        }
+
+    nightly(night)
+    before = pictures()
+    done = nightly(archived)
+    assert ("archive", "80 hops of 1 day moved") in [(step.name, step.detail) for step in done.report.steps]
+    assert pictures() == before
+    with open_readonly(night.store.path) as reader:
+        assert not list(reader.db.query("SELECT 1 FROM hop"))
+
+
+def test_an_archive_that_cannot_be_written_is_a_failed_step_and_the_day_is_drawn_from_the_store(archived):
+    Path(archived.store.archive).write_text("a file stands where the folder should")
+    done = nightly(archived)
+    assert [step.name for step in done.report.failed_steps] == ["archive"]
+    assert len(done.report.relays.relays) == 6
+
+
+def test_a_day_that_could_not_be_learnt_from_is_not_archived_yet(archived, monkeypatch):
+    def breaks(*_):
+        raise StoreError("the disk went away")
+
+    monkeypatch.setattr("hoptrail_reports.nightly.learn", breaks)
+    nightly(archived)
+    assert not Path(archived.store.archive).exists()
+    monkeypatch.undo()
+    nightly(archived)
+    assert list(Path(archived.store.archive).glob("date=*/host=mx.example.org/part=1/hops.parquet"))
 
 
 def test_yesterday_is_due_where_no_night_was_missed(night):
@@ -159,10 +199,12 @@ class Killed(Silent):
 
 
 PHASES = [
+    "what relays usually do",
+    "archive",
+    "within archive",
     "map of relays",
     "abuse drafts",
     "map into the store",
-    "what relays usually do",
     "old records",
     "pages",
     "within pages",
@@ -170,7 +212,8 @@ PHASES = [
 
 
 @pytest.mark.parametrize("phase", PHASES)
-def test_a_job_that_is_killed_leaves_the_last_report_and_the_next_run_is_whole(night, phase):
+def test_a_job_that_is_killed_leaves_the_last_report_and_the_next_run_is_whole(archived, phase):
+    night = archived
     fill(night, [message(at=NOON - timedelta(days=1))])
     before = tree(nightly(night, DAY - timedelta(days=1)).place)
     child = multiprocessing.get_context("fork").Process(

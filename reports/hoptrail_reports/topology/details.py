@@ -1,11 +1,15 @@
 """What else is known of relays: addresses seen behind a name, the networks they belong to, the software that wrote."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Final
 
+from hoptrail_reports.topology.engine import archived_sources, seen_with
+from hoptrail_store.archive.ledger import archived_up_to
+from hoptrail_store.archive.parts import archived_parts
 from hoptrail_store.reader import Reader, day_span
 from hoptrail_store.rows import milliseconds
 
@@ -14,14 +18,14 @@ EACH_MOST: Final = 8
 
 _OF_DAY: Final = "FROM message JOIN {0} ON {0}.message = message.number"
 _ADDRESSES: Final = f"""
-SELECT rdns.text, ip.text, count(*) {_OF_DAY.format("hop")}
-JOIN name AS rdns ON rdns.id = hop.rdns JOIN name AS ip ON ip.id = hop.ip
-WHERE received_ms >= ? AND received_ms < ? AND trust <= 1 GROUP BY hop.rdns, hop.ip ORDER BY 3 DESC, 2
+SELECT sender.text, ip.text, count(*) {_OF_DAY.format("hop")}
+JOIN name AS sender ON sender.id = hop.sender_name JOIN name AS ip ON ip.id = hop.ip
+WHERE received_ms >= ? AND received_ms < ? AND number > ? AND trust <= 1 GROUP BY 1, 2
 """
 _SOFTWARE: Final = f"""
 SELECT by_name.text, software.text, count(*) {_OF_DAY.format("hop")}
 JOIN name AS by_name ON by_name.id = hop.by_name JOIN name AS software ON software.id = hop.software
-WHERE received_ms >= ? AND received_ms < ? GROUP BY hop.by_name, hop.software ORDER BY 3 DESC, 2
+WHERE received_ms >= ? AND received_ms < ? AND number > ? GROUP BY 1, 2
 """
 _PLACES: Final = f"""
 SELECT ip.text, coalesce('AS' || asn, '') || coalesce(' ' || as_name.text, '') || coalesce(', ' || country, '')
@@ -39,18 +43,30 @@ class RelayDetails:
     software: tuple[str, ...] = ()  # as the relay's own lines say
 
 
-def relay_details(reader: Reader, day: date, relays: Collection[str]) -> dict[str, RelayDetails]:
-    """What is known of some relays from a day's mail."""
+def relay_details(reader: Reader, archive: str, day: date, relays: Collection[str]) -> dict[str, RelayDetails]:
+    """What is known of some relays from a day's mail, in the store or in the archive at a path ("" for none)."""
     span = tuple(map(milliseconds, day_span(day)))
     connection = reader.db.conn
-    addresses: defaultdict[str, list[str]] = defaultdict(list)
-    for relay, ip, _ in connection.execute(_ADDRESSES, span):
-        addresses[relay].append(ip)
-    software: defaultdict[str, list[str]] = defaultdict(list)
-    for relay, program, _ in connection.execute(_SOFTWARE, span):
-        software[relay].append(program)
+    stored = (*span, archived_up_to(connection, str(day)))
+    addresses: Counter[tuple[str, str]] = Counter()
+    software: Counter[tuple[str, str]] = Counter()
+    for found, sql in ((addresses, _ADDRESSES), (software, _SOFTWARE)):
+        for relay, what, count in connection.execute(sql, stored):
+            found[relay, what] += count
+    if archive and (parts := archived_parts(Path(archive), day, day)):
+        with archived_sources(parts) as sources:
+            addresses += seen_with(sources, "sender", "ip", relays, observed=True)
+            software += seen_with(sources, "receiver", "software", relays)
     places = {ip: place.removeprefix(", ").strip() for ip, place in connection.execute(_PLACES, span)}
-    return {relay: _details(relay, addresses, software, places) for relay in relays}
+    named = _most_first(addresses), _most_first(software)
+    return {relay: _details(relay, *named, places) for relay in relays}
+
+
+def _most_first(counts: Counter[tuple[str, str]]) -> dict[str, list[str]]:
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for relay, what in sorted(counts, key=lambda key: (-counts[key], key)):
+        found[relay].append(what)
+    return found
 
 
 def _details(

@@ -5,8 +5,8 @@ files like the archive's, which vanish with the block that needs them.
 """
 
 import tempfile
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -19,7 +19,7 @@ import ibis
 from ibis import ir
 
 from hoptrail_reports.topology.delays import DelayStats
-from hoptrail_reports.topology.expression import PART, Figures, Sources, figures
+from hoptrail_reports.topology.expression import PART, Figures, Sources, figures, named
 from hoptrail_reports.topology.traffic import Direction, Link, LinkStats, RelayStats, Traffic, Way, traffic
 from hoptrail_store.archive.columns import open_columns
 from hoptrail_store.archive.ledger import archived_up_to, recorded_parts
@@ -85,14 +85,11 @@ def _here(parts: Sequence[Part], selection: Selection, root: str | None, directi
     """The traffic of some parts, added up by this process."""
     if not parts:
         return Traffic()
-    connection = open_duckdb()
-    try:
-        sources = selected(duckdb_sources(connection, parts), selection)
+    with archived_sources(parts) as sources:
+        chosen = selected(sources, selection)
         if root is None:
-            return computed(figures(sources))
-        return traffic(_ways_through(sources, root), root=root, direction=direction)
-    finally:
-        connection.disconnect()
+            return computed(figures(chosen))
+        return traffic(_ways_through(chosen, root), root=root, direction=direction)
 
 
 class Parts(NamedTuple):
@@ -131,6 +128,31 @@ def open_duckdb() -> Any:  # noqa: ANN401 - Ibis makes its backends' classes at 
     # It would join the names of senders to those of receivers first, by their part: all with all.
     connection.raw_sql("SET disabled_optimizers = 'join_order'")
     return connection
+
+
+@contextmanager
+def archived_sources(parts: Sequence[Part]) -> Iterator[Sources]:
+    """Give the tables of some parts for a block."""
+    connection = open_duckdb()
+    try:
+        yield duckdb_sources(connection, parts)
+    finally:
+        connection.disconnect()
+
+
+def seen_with(
+    sources: Sources, relay: str, what: str, relays: Collection[str], *, observed: bool = False
+) -> Counter[tuple[str, str]]:
+    """How often some relays, in a column of the hops, stood beside what another column names; `observed`: by us."""
+    names = sources.names
+    wanted = names.filter(names.text.isin(list(relays)))
+    hops = sources.hops.semi_join(wanted, [*PART, (relay, "id")])
+    hops = hops.filter(hops[what].notnull(), *([hops.observed] if observed else []))
+    counted = hops.group_by(*PART, relay, what).aggregate(count=hops.count())
+    found: Counter[tuple[str, str]] = Counter()
+    for *_, count, name, text in _rows(named(named(counted, names, relay, "relay"), names, what, "what")):
+        found[name, text] += count
+    return found
 
 
 def duckdb_sources(connection: Any, parts: Sequence[Part]) -> Sources:  # noqa: ANN401 - as above

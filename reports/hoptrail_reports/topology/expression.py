@@ -53,14 +53,14 @@ def figures(sources: Sources) -> Figures:
         looped=used.count(where=used.looped),
         **_use(used),
     )
-    links = _named(_named(links, names, "sender", "source"), names, "receiver", "target")
+    links = named(named(links, names, "sender", "source"), names, "receiver", "target")
     relays = visits.group_by(*PART, "relay").aggregate(messages=visits.count(where=~visits.revisited), **_use(visits))
     ranks = visits.group_by(*PART, "relay", "rank").aggregate(visits=visits.count())
     return Figures(
         messages=sources.messages.root.count(),
         links=_added(links, ("source", "target", "observed"), LINK),
-        relays=_added(_named(relays, names, "relay", "relay"), ("relay",), RELAY),
-        ranks=_added(_named(ranks, names, "relay", "relay"), ("relay", "rank"), ("visits",)),
+        relays=_added(named(relays, names, "relay", "relay"), ("relay",), RELAY),
+        ranks=_added(named(ranks, names, "relay", "relay"), ("relay", "rank"), ("visits",)),
     )
 
 
@@ -117,8 +117,8 @@ def _use(rows: ir.Table) -> dict[str, Any]:
     }
 
 
-def _named(rows: ir.Table, names: ir.Table, column: str, name: str) -> ir.Table:
-    """The rows with the text of a relay in place of its id."""
+def named(rows: ir.Table, names: ir.Table, column: str, name: str) -> ir.Table:
+    """The rows with a text, in a column `name`, in place of the id in `column`."""
     texts = names.select(*PART, **{f"{name}_id": names.id, f"{name}_text": names.text})
     keys = [(key, key) for key in PART]
     joined = rows.join(texts, [*keys, (column, f"{name}_id")])

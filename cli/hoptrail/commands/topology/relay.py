@@ -37,7 +37,7 @@ def command(config: Config, *, host: str, since: datetime | None, until: datetim
         view = RelayView(
             name,
             relays,
-            relay_details(reader, last, [name])[name],
+            relay_details(reader, config.store.archive, last, [name])[name],
             relay_history(reader.db.conn, name, last - _HISTORY, last),
             relay_oddities(reader.db.conn, name, day_span(first)[0], day_span(last)[1]),
         )
