@@ -1,7 +1,8 @@
 """Which stored message a mail is or carries: somebody forwards a spam to the address that collects them.
 
-Such a mail may come from anybody. It names a message only by what nobody but its recipients and we have seen: the id
-that the milter stamped on it, or our own MTA's line with its queue id; and what it says besides must be what is stored.
+Such a mail may come from anybody. It names a message only by what its recipients and we have seen, the id that the
+milter stamped on it, or our own MTA's line with its queue id, which its sender was told too; and what it says besides
+must be what is stored. So an outsider can mark what he sent himself, and nothing else.
 """
 
 import re
@@ -112,7 +113,7 @@ def _candidates(header: Header, reader: Reader) -> set[str]:
 
 
 def _proves(header: Header, record: MessageRecord) -> bool:
-    """Whether the header shows what only a recipient of the stored message has seen, and contradicts nothing."""
+    """Whether the header shows what no third party has seen of the stored message, and contradicts nothing."""
     if record.message_id is not None and record.message_id.strip() != header.message_id:
         return False
     stored = {

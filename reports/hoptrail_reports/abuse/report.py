@@ -64,7 +64,7 @@ def statements(report: Report) -> list[str]:
         said.append(f"It is in AS{facts.asn}{f' ({line(facts.as_name)})' if facts.as_name else ''}.")
     if report.messages > 1:
         span = f"{report.first_at:%Y-%m-%d %H:%M} and {report.last_at:%Y-%m-%d %H:%M} UTC"
-        said.append(f"{counted(report.messages, 'message')} scored as spam came from it between {span}.")
+        said.append(f"{counted(report.messages, 'spam message')} came from it between {span}.")
     said += [line(sentence, 500) for sentence in map(_sentence, filter(None, report.reasons))]
     listed = [listing(facts.ip, result) for result in facts.zones if result.verdict == "listed"]
     return [*listed, *(text for sentence in _within([*said, *report.evidence.notes]) for text in _WRAP.wrap(sentence))]

@@ -60,7 +60,7 @@ def test_statements_say_how_the_source_was_found():
     text = draft("spamcop").decode().replace("\r\n  ", " ")
     assert f"Our server mx.example.org itself took the message from {SPAMMER} port 51234" in text
     assert f"The reverse name of {SPAMMER} is {NAME}, which resolves back." in text
-    assert "3 messages scored as spam came from it between 2026-11-20 09:00 and 2026-11-20 12:00 UTC." in text
+    assert "3 spam messages came from it between 2026-11-20 09:00 and 2026-11-20 12:00 UTC." in text
     assert "bl.spamcop.net" not in text, "a list that did not answer says nothing"
 
 
