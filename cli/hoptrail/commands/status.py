@@ -1,7 +1,8 @@
 """`hoptrail status`: what the store holds, and the counters of the running milter."""
 
 import json
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +13,8 @@ from hoptrail.configured import configured
 from hoptrail_milter.counters import GAUGES
 from hoptrail_milter.endpoint import parse_endpoint
 from hoptrail_milter.status import fetch
+from hoptrail_store.archive.ledger import PartRecord, recorded_parts
+from hoptrail_store.errors import StoreError
 from hoptrail_store.reader import StoreSummary, open_readonly
 from hoptrail_tracer.printable import printable
 
@@ -23,13 +26,24 @@ Rows = Iterator[tuple[str, str]]
 @configured
 def command(config: Config, *, as_json: bool) -> None:
     """Sum up the store and the running milter."""
-    with open_readonly(config.store.path) as reader:
-        summary = reader.summary()
     live = _live(config)
+    try:
+        with open_readonly(config.store.path) as reader:
+            summary = reader.summary()
+        parts = recorded_parts(reader.db.conn, "state <> 'expired'")
+    except (StoreError, sqlite3.Error) as error:
+        if live is None:
+            raise
+        summary, failure = None, str(error)  # a milter whose store is out of order is what one wants to see most
     if as_json:
-        click.echo(json.dumps({"store": _document(summary), "milter": live}))
+        click.echo(json.dumps({"store": summary and _document(summary), "milter": live}))
         return
-    _write("store", config.store.path, _store_rows(summary))
+    if summary:
+        _write("store", config.store.path, _store_rows(summary))
+    if config.store.archive or parts:
+        _write("archive", config.store.archive or "none is set, but days were moved to one", _archive_rows(parts))
+    else:
+        click.echo(f"store      {failure}")
     if live:
         _write("milter", config.milter.status, _milter_rows(live))
     else:
@@ -59,6 +73,16 @@ def _store_rows(summary: StoreSummary) -> Rows:
     yield "hops", f"{summary.hops:,} between {summary.names:,} names and addresses"
     yield "spam", f"{summary.spam:,}, of which {summary.evidence:,} kept whole"
     yield "refused recipients", f"{summary.refusals:,}"
+
+
+def _archive_rows(parts: Sequence[PartRecord]) -> Rows:
+    if not parts:
+        yield "moved", "nothing yet"
+        return
+    yield "moved", f"{sum(part.hops for part in parts):,} hops of {len({part.day for part in parts}):,} days"
+    yield "from", f"{parts[0].day} to {parts[-1].day}"
+    if open_parts := [part.day for part in parts if part.state != "moved"]:
+        yield "broken off", f"the move of {open_parts[0]}; the next night finishes it"
 
 
 def _milter_rows(live: dict[str, Any]) -> Rows:

@@ -1,0 +1,53 @@
+"""What `hoptrail status` shows of a running milter, also where its store is out of order."""
+
+import json
+
+import pytest
+
+from testbed.daemon import running_daemon
+from testbed.places import wait_for
+
+
+@pytest.fixture(scope="module")
+def daemon():
+    lookups = {"nameservers": ("127.0.0.1@9",), "dns_timeout_s": 0.1, "zones": ("bl.example.net=127.0.0.2",)}
+    with running_daemon(lookups=lookups) as running:
+        wait_for(lambda: len(running.status()["zones_paused"]) == 2, "the list's test", log=running.service.log)
+        yield running
+
+
+@pytest.fixture
+def config(tmp_path, daemon):
+    path = tmp_path / "hoptrail.toml"
+    path.write_text(
+        f'[store]\npath = "{daemon.settings.store.path}"\n[milter]\nstatus = "{daemon.settings.milter.status}"\n'
+    )
+    return path
+
+
+def test_milter_is_shown_where_there_is_no_store_yet(hoptrail, config):
+    done = hoptrail("status", "--config", config)
+    assert done.code == 0
+    assert "there is no store" in done.out
+    assert "0 in 2 workers" in done.out
+
+
+def test_lists_that_are_left_alone_are_named_with_the_reason(hoptrail, config):
+    done = hoptrail("status", "--config", config)
+    assert done.out.count("bl.example.net (IPv") == 2
+    assert "no answer within 0.1 s" in done.out
+
+
+def test_everything_is_there_for_programs(hoptrail, config):
+    live = json.loads(hoptrail("status", "--config", config, "--json").out)["milter"]
+    assert live["counters"]["waiting_store"] == 0
+    assert {zone["zone"] for zone in live["zones_paused"]} == {"bl.example.net"}
+    assert live["harvesters"] == []
+
+
+def test_neither_store_nor_milter_is_a_failure(hoptrail, tmp_path):
+    path = tmp_path / "hoptrail.toml"
+    path.write_text(f'[store]\npath = "{tmp_path}/absent"\n[milter]\nstatus = "unix:{tmp_path}/absent"\n')
+    done = hoptrail("status", "--config", path)
+    assert done.code == 1
+    assert "there is no store" in done.err
