@@ -104,7 +104,8 @@ def _peer(said: str) -> Client:
     if found is None:
         return Client()
     ip = canonical(found["ip"])
-    return Client(ip=ip, name=found["name"] if ip else None, helo=found["helo"])
+    name = found["name"] if ip and not canonical(found["name"] or "") else None
+    return Client(ip=ip, name=name, helo=found["helo"])
 
 
 def _unquoted(text: str) -> str:
