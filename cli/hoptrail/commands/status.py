@@ -27,23 +27,23 @@ Rows = Iterator[tuple[str, str]]
 def command(config: Config, *, as_json: bool) -> None:
     """Sum up the store and the running milter."""
     live = _live(config)
+    summary, parts, failure = None, [], ""
     try:
         with open_readonly(config.store.path) as reader:
-            summary = reader.summary()
-        parts = recorded_parts(reader.db.conn, "state <> 'expired'")
+            summary, parts = reader.summary(), recorded_parts(reader.db.conn, "state <> 'expired'")
     except (StoreError, sqlite3.Error) as error:
         if live is None:
             raise
-        summary, failure = None, str(error)  # a milter whose store is out of order is what one wants to see most
+        failure = str(error)  # a milter whose store is out of order is what one wants to see most
     if as_json:
         click.echo(json.dumps({"store": summary and _document(summary), "milter": live}))
         return
     if summary:
         _write("store", config.store.path, _store_rows(summary))
-    if config.store.archive or parts:
-        _write("archive", config.store.archive or "none is set, but days were moved to one", _archive_rows(parts))
     else:
         click.echo(f"store      {failure}")
+    if config.store.archive or parts:
+        _write("archive", config.store.archive or "none is set, but days were moved to one", _archive_rows(parts))
     if live:
         _write("milter", config.milter.status, _milter_rows(live))
     else:
