@@ -354,3 +354,18 @@ def test_no_line_stops_the_reading(pieces):
                 if isinstance(event, About):
                     list(tracker.add("mx1", found.at, "Postfix", event))
     assert all(message.has_content for message in tracker.rest())
+
+
+def test_a_store_that_hides_people_keeps_no_recipient_of_a_log(tmp_path):
+    (tmp_path / "key").write_bytes(b"k" * 32)
+    settings = StoreSettings(
+        path=str(tmp_path / "store.sqlite"), hash_local_parts="at-once", hash_key_file=str(tmp_path / "key")
+    )
+    (tmp_path / "log").write_text(POSTFIX)
+    with Store.open(settings) as store:
+        Import((tmp_path / "log",), SITE, log_names=LogNames(UTC)).run(store)
+        dump = "\n".join(store.db.conn.iterdump())
+        [(hidden,)] = store.db.execute("SELECT count(*) FROM anonymised").fetchall()
+    assert "b@example.org" not in dump
+    assert "c@example.com" not in dump
+    assert hidden == 2
