@@ -11,7 +11,7 @@ import threading
 import pytest
 
 from testbed.daemon import Start, delivered, running_daemon, send, unfolded
-from testbed.places import TOP, wait_for
+from testbed.places import TOP, private_folder, wait_for
 from testbed.postfix import Postfix
 from testbed.sendmail import Sendmail
 
@@ -34,15 +34,23 @@ def daemon():
         yield running
 
 
+@pytest.fixture(scope="module")
+def other_socket():
+    """Where a test may start a daemon of its own."""
+    with private_folder("other") as folder:
+        yield f"unix:{folder}/milter.sock"
+
+
 @pytest.fixture(scope="module", params=[Postfix, Sendmail], ids=lambda kind: kind.name)
 def mta(request, daemon):
     with request.param(milters=[daemon.socket]) as running:
         yield running
 
 
-@pytest.fixture(params=[Postfix, Sendmail], ids=lambda kind: kind.name)
-def kind(request):
-    return request.param
+@pytest.fixture(scope="module", params=[Postfix, Sendmail], ids=lambda kind: kind.name)
+def other_mta(request, other_socket):
+    with request.param(milters=[other_socket]) as running:
+        yield running
 
 
 def recorded(daemon, sent):
@@ -85,16 +93,14 @@ def test_message_broken_off_at_any_stage_leaves_nothing(mta, daemon, stage, end)
 
 
 @pytest.mark.parametrize(("step", "lost"), [("connect", 0), ("recipient", 1), ("header", 1)])
-def test_fault_of_ours_at_any_step_lets_the_mail_flow_and_forged_fields_still_go(kind, step, lost):
-    with (
-        running_daemon(may_complain=True, how=Start(prelude=BROKEN.format(step=step))) as daemon,
-        kind(milters=[daemon.socket]) as mta,
-    ):
-        with mta.smtp() as smtp:
+def test_fault_of_ours_at_any_step_lets_the_mail_flow_and_forged_fields_still_go(other_mta, other_socket, step, lost):
+    how = Start(prelude=BROKEN.format(step=step))
+    with running_daemon(may_complain=True, how=how, milter={"socket": other_socket}) as daemon:
+        with other_mta.smtp() as smtp:
             smtp.ehlo("client.example.net")
             sent = send(smtp, b"X-Hoptrail-Id: forged\r\n")
         assert sent.code == 250
-        assert "forged" not in str(unfolded(delivered(mta, sent)).get("x-hoptrail-id"))
+        assert "forged" not in str(unfolded(delivered(other_mta, sent)).get("x-hoptrail-id"))
         assert daemon.counter("faults") >= 1
         assert (daemon.counter("lost"), daemon.counter("recorded")) == (lost, 1 - lost)
         assert "RuntimeError: ours" in daemon.log()
@@ -129,8 +135,8 @@ def test_many_sessions_at_once_each_have_their_records(mta, daemon):
     assert all(len(recorded(daemon, each)) == 1 for each in sent)
 
 
-def test_worker_out_of_descriptors_serves_again_once_it_has_some(kind):
-    with running_daemon(may_complain=True, milter={"workers": 1}) as daemon, kind(milters=[daemon.socket]) as mta:
+def test_worker_out_of_descriptors_serves_again_once_it_has_some(other_mta, other_socket):
+    with running_daemon(may_complain=True, milter={"socket": other_socket, "workers": 1}) as daemon:
         [worker] = daemon.workers()
         resource.prlimit(worker, resource.RLIMIT_NOFILE, (40, 40))
         peers = []
@@ -142,7 +148,7 @@ def test_worker_out_of_descriptors_serves_again_once_it_has_some(kind):
             peer.close()
 
         def is_served():
-            with mta.smtp() as smtp:
+            with other_mta.smtp() as smtp:
                 return recorded(daemon, send(smtp))
 
         wait_for(is_served, "a record", log=daemon.service.log)

@@ -7,7 +7,7 @@ from contextlib import suppress
 import pytest
 
 from testbed.daemon import Start, delivered, running_daemon, send, unfolded
-from testbed.places import ROOT, wait_for
+from testbed.places import ROOT, private_folder, wait_for
 from testbed.postfix import Postfix
 from testbed.sendmail import Sendmail
 
@@ -23,15 +23,23 @@ migrations.steps = lambda: (*steps, Step(99, "CREATE TABLE later (a);"))
 UNFAKED = "import threading, time; time.sleep = threading.Event().wait\n"
 
 
+@pytest.fixture(scope="module")
+def socket():
+    with private_folder("faults") as folder:
+        yield f"unix:{folder}/milter.sock"
+
+
 @pytest.fixture(scope="module", params=[Postfix, Sendmail], ids=lambda kind: kind.name)
-def plain(request):
-    with running_daemon() as daemon, request.param(milters=[daemon.socket]) as mta:
+def mta(request, socket):
+    """An MTA whose milter is started, at the socket, by each test."""
+    with request.param(milters=[socket]) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def plain(mta, socket):
+    with running_daemon(milter={"socket": socket}) as daemon:
         yield daemon, mta
-
-
-@pytest.fixture(params=[Postfix, Sendmail], ids=lambda kind: kind.name)
-def kind(request):
-    return request.param
 
 
 def one(mta, head=b""):
@@ -67,11 +75,8 @@ def recovers(daemon, mta):
     wait_for(lambda: is_recorded(daemon, one(mta)), "the store to be written again", log=daemon.service.log)
 
 
-def test_full_disk_loses_records_and_no_mail_until_there_is_room(kind):
-    with (
-        running_daemon(how=Start(store_mount="size=3m"), milter={"workers": 1}) as daemon,
-        kind(milters=[daemon.socket]) as mta,
-    ):
+def test_full_disk_loses_records_and_no_mail_until_there_is_room(mta, socket):
+    with running_daemon(how=Start(store_mount="size=3m"), milter={"socket": socket, "workers": 1}) as daemon:
         assert is_recorded(daemon, one(mta))
         filler = daemon.store.with_name("filler")
         fill(filler)
@@ -83,6 +88,60 @@ def test_full_disk_loses_records_and_no_mail_until_there_is_room(kind):
         filler.unlink()
         recovers(daemon, mta)
         assert not list(daemon.store.parent.glob("*.damaged-*"))
+
+
+def test_read_only_store_loses_records_and_no_mail_until_it_is_writable(mta, socket):
+    with running_daemon(how=Start(store_mount="size=3m,ro"), milter={"socket": socket, "workers": 1}) as daemon:
+        assert_lost(daemon, mta, one(mta, b"X-Hoptrail-Id: forged\r\n"), 0)
+        daemon.remount_store("rw")
+        recovers(daemon, mta)
+
+
+def test_store_of_a_later_release_is_left_as_it_is_and_one_of_an_older_is_migrated(mta, socket):
+    with running_daemon(how=Start(prelude=PRELUDE), milter={"socket": socket, "workers": 1}) as daemon:
+        first = one(mta)
+        daemon.service.stop()
+        before = daemon.store.read_bytes()
+        daemon.start(Start())
+        assert_lost(daemon, mta, one(mta, b"X-Hoptrail-Id: forged\r\n"), 0)
+        assert "written by a later release" in daemon.log()
+        assert daemon.store.read_bytes() == before
+        daemon.service.stop()
+        daemon.store.rename(daemon.store.with_name("later"))
+        daemon.start(Start())
+        older = one(mta)
+        daemon.service.stop()
+        daemon.start(Start(prelude=PRELUDE))
+        assert is_recorded(daemon, one(mta))
+        assert is_recorded(daemon, older)
+        assert not is_recorded(daemon, first)
+        assert list(daemon.store.parent.glob("store.sqlite.v*"))
+
+
+def test_clock_that_jumps_costs_no_record(mta, socket, tmp_path):
+    offset = tmp_path / "offset"
+    [library] = (ROOT / "usr/lib").glob("*/faketime/libfaketimeMT.so.1")
+    env = {
+        "LD_PRELOAD": str(library),
+        "FAKETIME_TIMESTAMP_FILE": str(offset),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+    offset.write_text("+0\n", encoding="ascii")
+    with running_daemon(how=Start(env=env, prelude=UNFAKED), milter={"socket": socket, "workers": 1}) as daemon:
+        marks = []
+        for jump in ("+0", "+3d", "-3d", "+0", "-20y", "+10y", "+0"):
+            offset.write_text(f"{jump}\n", encoding="ascii")
+            sent = one(mta)
+            assert sent.code == 250
+            assert is_recorded(daemon, sent)
+            marks.append(sent.mark)
+        days = [
+            round((daemon.rows("SELECT received_ms FROM message WHERE message_id = ?", f"<{mark}>")[0][0]) / 86_400_000)
+            for mark in marks
+        ]
+        assert [day - days[0] for day in days[:4]] == [0, 3, -3, 0]
+        assert (daemon.counter("lost"), daemon.counter("faults")) == (0, 0)
 
 
 def test_locked_store_delays_the_mail_and_loses_its_record(plain):
@@ -110,66 +169,3 @@ def test_damaged_store_is_set_aside_and_a_new_one_begun(plain):
     assert is_recorded(daemon, one(mta))
     assert daemon.counter("lost") == before
     assert len(list(daemon.store.parent.glob("store.sqlite.damaged-*[0-9]Z"))) == 1
-
-
-def test_read_only_store_loses_records_and_no_mail_until_it_is_writable(kind):
-    with (
-        running_daemon(how=Start(store_mount="size=3m,ro"), milter={"workers": 1}) as daemon,
-        kind(milters=[daemon.socket]) as mta,
-    ):
-        assert_lost(daemon, mta, one(mta, b"X-Hoptrail-Id: forged\r\n"), 0)
-        daemon.remount_store("rw")
-        recovers(daemon, mta)
-
-
-def test_store_of_a_later_release_is_left_as_it_is_and_one_of_an_older_is_migrated(kind):
-    with (
-        running_daemon(how=Start(prelude=PRELUDE), milter={"workers": 1}) as daemon,
-        kind(milters=[daemon.socket]) as mta,
-    ):
-        first = one(mta)
-        daemon.service.stop()
-        before = daemon.store.read_bytes()
-        daemon.start(Start())
-        assert_lost(daemon, mta, one(mta, b"X-Hoptrail-Id: forged\r\n"), 0)
-        assert "written by a later release" in daemon.log()
-        assert daemon.store.read_bytes() == before
-        daemon.service.stop()
-        daemon.store.rename(daemon.store.with_name("later"))
-        daemon.start(Start())
-        older = one(mta)
-        daemon.service.stop()
-        daemon.start(Start(prelude=PRELUDE))
-        assert is_recorded(daemon, one(mta))
-        assert is_recorded(daemon, older)
-        assert not is_recorded(daemon, first)
-        assert list(daemon.store.parent.glob("store.sqlite.v*"))
-
-
-def test_clock_that_jumps_costs_no_record(kind, tmp_path):
-    offset = tmp_path / "offset"
-    [library] = (ROOT / "usr/lib").glob("*/faketime/libfaketimeMT.so.1")
-    env = {
-        "LD_PRELOAD": str(library),
-        "FAKETIME_TIMESTAMP_FILE": str(offset),
-        "FAKETIME_NO_CACHE": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-    }
-    offset.write_text("+0\n", encoding="ascii")
-    with (
-        running_daemon(how=Start(env=env, prelude=UNFAKED), milter={"workers": 1}) as daemon,
-        kind(milters=[daemon.socket]) as mta,
-    ):
-        marks = []
-        for jump in ("+0", "+3d", "-3d", "+0", "-20y", "+10y", "+0"):
-            offset.write_text(f"{jump}\n", encoding="ascii")
-            sent = one(mta)
-            assert sent.code == 250
-            assert is_recorded(daemon, sent)
-            marks.append(sent.mark)
-        days = [
-            round((daemon.rows("SELECT received_ms FROM message WHERE message_id = ?", f"<{mark}>")[0][0]) / 86_400_000)
-            for mark in marks
-        ]
-        assert [day - days[0] for day in days[:4]] == [0, 3, -3, 0]
-        assert (daemon.counter("lost"), daemon.counter("faults")) == (0, 0)
