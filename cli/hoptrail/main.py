@@ -30,6 +30,7 @@ COMMANDS = {
     "milter": Entry("milter", "Run the daemon beside the MTA."),
     "doctor": Entry("doctor", "Check what Hoptrail needs on this host."),
     "config": Entry("config", "Check and show the configuration."),
+    "archive": Entry("archive", "Move closed days to the archive."),
     "reparse": Entry("reparse", "Trace stored messages again."),
 }
 

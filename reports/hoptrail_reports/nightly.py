@@ -27,7 +27,7 @@ from hoptrail_reports.topology import svg, tables
 from hoptrail_reports.topology.details import relay_details
 from hoptrail_reports.topology.engine import selected_traffic, whole_days
 from hoptrail_reports.topology.traffic import Traffic
-from hoptrail_store.archive.moving import move_days
+from hoptrail_store.archive.moving import expire_days, move_days
 from hoptrail_store.errors import StoreError
 from hoptrail_store.learning import is_learnt, learn
 from hoptrail_store.reader import Reader, open_readonly
@@ -203,6 +203,7 @@ class _Job:
     def _retention_step(self) -> str:
         today = self.now.astimezone(UTC).date()
         pruned = prune(self.store, now_ms=milliseconds(self.now))
+        archived = expire_days(self.store, today)
         maps = nights = 0
         if keep_days := self.settings.store.keep_days:
             maps = tables.drop_days_before(self.store, today - timedelta(days=keep_days))
@@ -211,6 +212,7 @@ class _Job:
         what = (
             counted(pruned.messages, "message"),
             f"the evidence of {counted(pruned.evidence, 'message')}",
+            counted(archived, "archived day"),
             counted(maps, "map"),
             f"the pages of {counted(nights, 'night')}",
         )

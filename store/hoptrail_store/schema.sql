@@ -158,14 +158,15 @@ CREATE TABLE anomaly (
 --   last_number  hops of later messages came when the part was made already: they are in the store
 --   state        'writing': the rows in `hop` count, and the folder, if it is there, does not;
 --                'moving': the folder counts, and the day's rows in `hop` up to last_number do not: they are being deleted;
---                'moved': they are deleted
+--                'moved': they are deleted;
+--                'expired': the folder is deleted too, after [store] archive_keep_days
 CREATE TABLE archive_part (
     day TEXT NOT NULL,
     host TEXT NOT NULL,
     part INTEGER NOT NULL,
     last_number INTEGER NOT NULL,
     hops INTEGER NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('writing', 'moving', 'moved')),
+    state TEXT NOT NULL CHECK (state IN ('writing', 'moving', 'moved', 'expired')),
     PRIMARY KEY (day, host, part)
 ) WITHOUT ROWID;
 
@@ -413,11 +414,13 @@ CREATE TABLE abuse_mute (
 
 -- Messages that a person called spam, whatever their score.
 --   message    the id of `message`;  by  who said so, in words;  folded  1 once the night has made a case of it
+--   copied     1 where its row in `evidence` is the copy that was handed in with the mark
 CREATE TABLE abuse_mark (
     message TEXT PRIMARY KEY,
     marked_ms INTEGER NOT NULL,
     by TEXT NOT NULL,
-    folded INTEGER NOT NULL
+    folded INTEGER NOT NULL,
+    copied INTEGER NOT NULL
 ) WITHOUT ROWID;
 
 -- The key that the tags in return paths are made with, one row, made when the first report is sent.

@@ -17,13 +17,13 @@ _PORTION = 200_000  # messages: some 100 MB of columns where a portion is read a
 _LISTED = 20_000  # numbers named in one statement, which SQLite bounds to a million characters
 _DENSE = 2  # numbers passed over for each one wanted: reading on is faster than searching up to about that
 EPOCH = date(1970, 1, 1)
-_DAY_MS = 86_400_000
+DAY_MS = 86_400_000
 
 
 def day_ms(day: date) -> tuple[int, int]:
     """Return the first millisecond of a UTC day and that of the next."""
-    begin = (day - EPOCH) // timedelta(days=1) * _DAY_MS
-    return begin, begin + _DAY_MS
+    begin = (day - EPOCH) // timedelta(days=1) * DAY_MS
+    return begin, begin + DAY_MS
 
 
 def day_numbers(connection: sqlite3.Connection, since_ms: int, until_ms: int, after: int = 0) -> Numbers:
@@ -31,6 +31,16 @@ def day_numbers(connection: sqlite3.Connection, since_ms: int, until_ms: int, af
     sql = "SELECT number FROM message WHERE received_ms >= ? AND received_ms < ? AND number > ?"
     found = connection.execute(sql, (since_ms, until_ms, after))
     return np.sort(np.fromiter((number for (number,) in found), np.int64))
+
+
+def days_with_mail(connection: sqlite3.Connection, first: date, last: date) -> Iterator[date]:
+    """Yield the UTC days of a span, both ends included, that have messages: a look-up each, however many they have."""
+    at_ms, until_ms = day_ms(first)[0], day_ms(last)[1]
+    sql = "SELECT min(received_ms) FROM message WHERE received_ms >= ? AND received_ms < ?"
+    while (found := connection.execute(sql, (at_ms, until_ms)).fetchone()[0]) is not None:
+        day = EPOCH + timedelta(days=found // DAY_MS)
+        yield day
+        at_ms = day_ms(day)[1]
 
 
 def conditions(numbers: Numbers) -> Iterator[str]:

@@ -11,10 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from hoptrail_reports.topology.engine import Selection, selected_traffic, whole_days
+from hoptrail_reports.topology.traffic import Traffic
 from hoptrail_store.archive.ledger import recorded_parts
-from hoptrail_store.archive.moving import move_days
+from hoptrail_store.archive.moving import expire_days, move_days
 from hoptrail_store.archive.parts import archived_parts
-from hoptrail_store.errors import ArchiveError, FullArchiveError
+from hoptrail_store.errors import ArchiveError, BusyStoreError, FullArchiveError
+from hoptrail_store.lock import FileLock
 from hoptrail_store.reader import day_span
 from hoptrail_store.reparse import reparse
 from hoptrail_store.store import Store
@@ -161,3 +163,26 @@ def test_reparse_does_not_bring_back_the_hops_of_a_moved_day(filled):
     with Store.open(filled) as store:
         assert reparse(store, SiteSettings()).changed == MESSAGES
     assert stored_hops(filled) == 0
+
+
+def test_a_second_run_at_the_same_time_says_so_and_leaves(filled):
+    lock = FileLock(Path(f"{filled.path}.archive"))
+    with lock.exclusive(0), pytest.raises(BusyStoreError, match="another process is moving days"):
+        move(filled)
+    lock.close()
+    assert stored_hops(filled) == HOPS
+
+
+def test_days_of_this_host_expire_and_are_not_moved_again(filled, tmp_path, make_record):
+    other = replace(filled, path=str(tmp_path / "other.sqlite"))
+    put(other, [make_record()])
+    move(other, host="mx2")
+    move(filled)
+    short = replace(filled, archive_keep_days=10)
+    with Store.open(short) as store:
+        assert expire_days(store, DATE + timedelta(days=10)) == 0
+        assert expire_days(store, DATE + timedelta(days=11)) == 1
+        assert move_days(store, "mx1", before=AFTER).hops == 0
+    assert [part.host for part in archived_parts(Path(filled.archive), DATE, DATE)] == ["mx2"]
+    assert seen(filled, DATE - timedelta(days=1), DATE - timedelta(days=1)) == Traffic()
+    assert seen(filled).messages == 1

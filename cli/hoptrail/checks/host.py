@@ -111,6 +111,16 @@ def check_reports(config: Config, user: User) -> Iterator[Finding]:
     yield from _check_writable("reports", existing, user)
 
 
+def check_archive(config: Config, user: User) -> Iterator[Finding]:
+    """Say whether closed days can move to the archive, where one is set."""
+    if not config.store.archive:
+        return
+    folder = Path(config.store.archive)
+    existing = next(parent for parent in (folder, *folder.parents) if parent.is_dir())
+    yield from _check_writable("archive", existing, user)
+    yield _free_space(existing)
+
+
 def check_systemd() -> Iterator[Finding]:
     """Say whether our units are enabled and running, on hosts that systemd runs."""
     if not _SYSTEMD.is_dir() or shutil.which("systemctl") is None:

@@ -10,7 +10,7 @@ import click
 
 from hoptrail.checks import Finding
 from hoptrail.checks.access import User
-from hoptrail.checks.host import check_privacy, check_reports, check_store, check_systemd, check_versions
+from hoptrail.checks.host import check_archive, check_privacy, check_reports, check_store, check_systemd, check_versions
 from hoptrail.checks.services import check_lookups, check_spamd
 from hoptrail.checks.socket import check_milter, check_sendmail, check_socket, find_postfix
 from hoptrail.config import DEFAULT_PATH, Config, ConfigError, find_config, load_config
@@ -69,6 +69,7 @@ def _with_config(config: Config, user: User, postfix_config: Path | None) -> Ite
     yield from check_versions(config)
     yield from check_store(config, user)
     yield from check_privacy(config, user)
+    yield from check_archive(config, user)
     yield from check_reports(config, user)
     yield from check_socket(config, find_postfix(postfix_config))
     yield from check_sendmail(config)

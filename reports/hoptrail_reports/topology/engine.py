@@ -28,7 +28,7 @@ from hoptrail_store.assembly import moment
 from hoptrail_store.errors import ArchiveError
 from hoptrail_store.reader import Reader, day_span, open_readonly
 from hoptrail_store.settings import StoreSettings
-from hoptrail_store.spans import conditions, day_ms, day_numbers
+from hoptrail_store.spans import conditions, day_ms, day_numbers, days_with_mail
 from hoptrail_tracer.path import Step
 
 MEMORY_LIMIT = "512MB"
@@ -110,7 +110,7 @@ def open_parts(settings: StoreSettings, selection: Selection) -> Iterator[Parts]
             archived = [part for part in archived if part.host in selection.hosts]
         stored = []
         with open_columns(settings.path) as columns:
-            for day in _days(reader, first, last):
+            for day in days_with_mail(reader.db.conn, first, last):
                 span = day_ms(day)
                 numbers = day_numbers(reader.db.conn, *span, archived_up_to(reader.db.conn, str(day)))
                 if len(numbers):
@@ -230,7 +230,7 @@ def _archived(reader: Reader, settings: StoreSettings, first: date, last: date) 
     found = archived_parts(Path(settings.archive), first, last) if settings.archive else []
     parts = {(str(part.day), part.host, part.number): part for part in found}
     for key, state in recorded.items():
-        if state == "writing":
+        if state in {"writing", "expired"}:
             parts.pop(key, None)
         elif key not in parts:
             where = settings.archive or "[store] archive, which is empty,"
@@ -238,16 +238,6 @@ def _archived(reader: Reader, settings: StoreSettings, first: date, last: date) 
     for part in parts.values():
         check_part(part)
     return list(parts.values())
-
-
-def _days(reader: Reader, first: date, last: date) -> Iterator[date]:
-    """The UTC days of a span that have messages, found without reading all of them."""
-    at_ms, until_ms = day_ms(first)[0], day_ms(last)[1]
-    sql = "SELECT min(received_ms) FROM message WHERE received_ms >= ? AND received_ms < ?"
-    while (found := reader.db.execute(sql, (at_ms, until_ms)).fetchone()[0]) is not None:
-        day = datetime.fromtimestamp(found // 1000, UTC).date()
-        yield day
-        at_ms = day_ms(day)[1]
 
 
 def _ways_through(sources: Sources, root: str) -> Iterator[Way]:

@@ -127,10 +127,10 @@ def named(rows: ir.Table, names: ir.Table, column: str, name: str) -> ir.Table:
 
 
 def _added(rows: ir.Table, keys: tuple[str, ...], sums: tuple[str, ...]) -> ir.Table:
-    """The rows of all parts added up."""
+    """The rows of all parts added up, in the order of their keys: so that the same mail gives the same pages."""
     merged = {name: getattr(rows[name], _EXTREMES.get(name, "sum"))() for name in sums}
     totals = {name: value if name in _EXTREMES else _whole(value) for name, value in merged.items()}
-    return rows.group_by(*keys).aggregate(**totals)
+    return rows.group_by(*keys).aggregate(**totals).order_by(*keys)
 
 
 def _whole(total: Any) -> Any:  # noqa: ANN401 - as above

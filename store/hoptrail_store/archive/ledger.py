@@ -7,7 +7,7 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Literal
 
-State = Literal["writing", "moving", "moved"]
+State = Literal["writing", "moving", "moved", "expired"]
 
 _COLUMNS = "day, host, part, last_number, hops, state"
 

@@ -6,7 +6,8 @@ next one finishes, or begins again.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -14,8 +15,12 @@ from pathlib import Path
 from hoptrail_store.archive.columns import Columns, open_columns
 from hoptrail_store.archive.ledger import PartRecord, drop_record, put_record, recorded_parts
 from hoptrail_store.archive.parts import archived_parts, drop_part, part_of, write_part
-from hoptrail_store.spans import EPOCH, conditions, day_ms, day_numbers, exact_conditions
+from hoptrail_store.errors import BusyStoreError
+from hoptrail_store.lock import FileLock
+from hoptrail_store.spans import EPOCH, conditions, day_ms, day_numbers, days_with_mail, exact_conditions
 from hoptrail_store.store import Store
+
+ONE_DAY = timedelta(days=1)
 
 _PORTION = 5_000  # messages whose hops one transaction deletes: some 20 ms
 _PAUSE_S = 0.002  # SQLite's lock is not fair: without a pause the next transaction would have it again
@@ -35,22 +40,14 @@ def days_to_move(store: Store, before: date, looked_up_to: int) -> list[date]:
     They are those it has no part of, and those of messages that came after number `looked_up_to`: imported late. What
     it takes to find them does not grow with the mail that is archived.
     """
-    connection, until_ms = store.db.conn, day_ms(before)[0]
+    connection = store.db.conn
     late = connection.execute(
         "SELECT DISTINCT received_ms / 86400000 FROM message WHERE number > ? AND +received_ms < ?",
-        (looked_up_to, until_ms),
+        (looked_up_to, day_ms(before)[0]),
     )
-    days = {EPOCH + timedelta(days=number) for (number,) in late}
     known = {record.day for record in recorded_parts(connection)}
-    next_ms = 0
-    while True:
-        sql = "SELECT min(received_ms) FROM message WHERE received_ms >= ? AND received_ms < ?"
-        [first_ms] = connection.execute(sql, (next_ms, until_ms)).fetchone()
-        if first_ms is None:
-            return sorted(days)
-        day = EPOCH + timedelta(days=first_ms // 86_400_000)
-        days |= {day} - {date.fromisoformat(name) for name in known}
-        next_ms = day_ms(day)[1]
+    days = {day for day in days_with_mail(connection, EPOCH, before - ONE_DAY) if str(day) not in known}
+    return sorted(days | {EPOCH + timedelta(days=number) for (number,) in late})
 
 
 def move_days(store: Store, host: str, *, before: date, progress: Callable[[], None] = lambda: None) -> Moved:
@@ -58,6 +55,23 @@ def move_days(store: Store, host: str, *, before: date, progress: Callable[[], N
 
     `host` names this host in the archive. Raises ArchiveError and other StoreErrors; what is moved by then stays moved.
     """
+    with _alone(store):
+        return _move_days(store, host, before, progress)
+
+
+@contextmanager
+def _alone(store: Store) -> Iterator[None]:
+    lock = FileLock(Path(f"{store.path}.archive"))
+    try:
+        with lock.exclusive(0):
+            yield
+    except BusyStoreError as error:
+        raise BusyStoreError(f"{store.path}: another process is moving days to the archive") from error
+    finally:
+        lock.close()
+
+
+def _move_days(store: Store, host: str, before: date, progress: Callable[[], None]) -> Moved:
     finish(store)
     archive = Path(store.settings.archive)
     moved = Moved()
@@ -75,7 +89,7 @@ def move_days(store: Store, host: str, *, before: date, progress: Callable[[], N
 def finish(store: Store) -> None:
     """Bring to an end what a killed run left: a part that was being written is undone, one that counts moved whole."""
     archive = Path(store.settings.archive)
-    for record in recorded_parts(store.db.conn, "state <> 'moved'"):
+    for record in recorded_parts(store.db.conn, "state IN ('writing', 'moving')"):
         day = date.fromisoformat(record.day)
         if record.state == "writing":
             drop_part(part_of(archive, day, record.host, record.part))
@@ -83,6 +97,19 @@ def finish(store: Store) -> None:
                 drop_record(store.db.conn, record)
         else:
             _delete_hops(store, record)
+
+
+def expire_days(store: Store, today: date) -> int:
+    """Delete this host's days from the archive that [store] archive_keep_days are over for; return how many."""
+    keep_days = store.settings.archive_keep_days
+    if not keep_days or not store.settings.archive:
+        return 0
+    old = recorded_parts(store.db.conn, f"state = 'moved' AND day < '{today - keep_days * ONE_DAY}'")
+    for record in old:
+        with store.transaction():
+            put_record(store.db.conn, replace(record, state="expired"))
+        drop_part(part_of(Path(store.settings.archive), date.fromisoformat(record.day), record.host, record.part))
+    return len({record.day for record in old})
 
 
 def _move_day(store: Store, columns: Columns, archive: Path, host: str, day: date) -> int:
