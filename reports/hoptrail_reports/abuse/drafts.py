@@ -116,6 +116,7 @@ def _fold(night: _Night, day: date) -> None:
     reader, marked = Reader(night.store.db), marks.marked(night.store.db, day)
     spam = reader.messages(*day_span(day), spam_only=True, evidence=True)
     scored_low = (record for key in sorted(marked) for record in reader.find(key) if not _scored_spam(record))
+    ledger.forget_refused(night.store, day)  # they are judged anew: what was not kept then may be now
     ledger.put_cases(night.store, cases.fold(day, chain(spam, scored_low), night.court, marked=marked))
     marks.set_folded(night.store, marked)
 
@@ -246,13 +247,16 @@ def _report(night: _Night, case: Case, record: MessageRecord, contact: Contact) 
 
 
 def _evidence(night: _Night, record: MessageRecord, *, munged: bool) -> Evidence:
-    """The message as it is kept: whole, its beginning, or only the trace fields, which always are."""
-    raw = record.evidence or b"".join(b"%s: %s\r\n" % (name, value.strip()) for name, value in record.fields) + b"\r\n"
-    is_cut = record.evidence is None or len(raw) >= night.store.settings.evidence_max_bytes
-    return prepare(
+    """The message as it is kept, or its beginning."""
+    raw = record.evidence or b""
+    is_cut = len(raw) >= night.store.settings.evidence_max_bytes
+    evidence = prepare(
         raw,
         record.recipients,
         limit_bytes=night.settings.evidence_max_bytes,
         cut_from_bytes=record.size_bytes if is_cut else None,
         munged=munged,
     )
+    if marks.is_copy(night.store.db, record.id):
+        return replace(evidence, notes=("The message is a copy that whoever got it handed in.", *evidence.notes))
+    return evidence

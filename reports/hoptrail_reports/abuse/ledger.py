@@ -108,6 +108,12 @@ def _case(row: _Row) -> Case:
     )
 
 
+def forget_refused(store: Store, day: date) -> None:
+    """Delete a day's cases that nobody was accused in; the fold makes those anew that still are."""
+    with store.transaction():
+        store.db.conn.execute("DELETE FROM abuse_case WHERE day = ? AND state = 'refused'", (str(day),))
+
+
 def newest_day(db: Database) -> date | None:
     """The newest day that has cases."""
     [day] = db.execute("SELECT max(day) FROM abuse_case").fetchone()

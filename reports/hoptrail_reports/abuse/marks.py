@@ -1,5 +1,6 @@
 """Messages that a person called spam, whatever their score: the next night makes cases of them."""
 
+import zlib
 from collections.abc import Iterable
 from datetime import date, datetime
 
@@ -11,20 +12,45 @@ from hoptrail_store.rows import milliseconds
 from hoptrail_store.store import Store
 
 
-def mark(store: Store, message_id: str, *, by: str, now: datetime) -> bool:
-    """Call a stored message spam; False where somebody did already. `message_id` is the store's id of it."""
+def mark(store: Store, message_id: str, *, by: str, now: datetime, copy: bytes | None = None) -> bool:
+    """Call a stored message spam; False where somebody did already. `message_id` is the store's id of it.
+
+    A `copy` that was handed in becomes its evidence where there is none: only spam is kept whole when it comes.
+    """
+    limit_bytes = store.settings.evidence_max_bytes if store.settings.evidence_days else 0
+    kept = copy[:limit_bytes] if copy else b""
     with store.transaction():
         put = store.db.conn.execute(
-            "INSERT OR IGNORE INTO abuse_mark VALUES (?, ?, ?, 0)", (message_id, milliseconds(now), shown(by, 200))
+            "INSERT OR IGNORE INTO abuse_mark VALUES (?, ?, ?, 0, 0)", (message_id, milliseconds(now), shown(by, 200))
         )
+        if kept:
+            copied = store.db.conn.execute(
+                "INSERT OR IGNORE INTO evidence SELECT number, ?, ?, ? FROM message WHERE id = ?",
+                (milliseconds(now), len(kept), zlib.compress(kept), message_id),
+            )
+            if copied.rowcount:
+                store.db.conn.execute("UPDATE abuse_mark SET copied = 1, folded = 0 WHERE message = ?", (message_id,))
     return put.rowcount == 1
 
 
 def unmark(store: Store, message_id: str) -> bool:
-    """Take the mark away; False where there was none. A draft that was made of it stays for a person to dismiss."""
+    """Take the mark away, and a copy that came with it; False where there was none.
+
+    A draft that was made of it stays for a person to dismiss.
+    """
     with store.transaction():
+        store.db.conn.execute(
+            "DELETE FROM evidence WHERE message = (SELECT number FROM message"
+            " JOIN abuse_mark ON abuse_mark.message = message.id WHERE message.id = ? AND copied)",
+            (message_id,),
+        )
         gone = store.db.conn.execute("DELETE FROM abuse_mark WHERE message = ?", (message_id,))
     return gone.rowcount == 1
+
+
+def is_copy(db: Database, message_id: str) -> bool:
+    """Whether a message's evidence is a copy that was handed in."""
+    return db.execute("SELECT 1 FROM abuse_mark WHERE message = ? AND copied", (message_id,)).fetchone() is not None
 
 
 def marked(db: Database, day: date) -> frozenset[str]:

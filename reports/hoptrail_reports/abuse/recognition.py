@@ -12,6 +12,7 @@ from email.message import Message
 from itertools import islice
 from typing import Final
 
+from hoptrail_reports.abuse import mime
 from hoptrail_reports.abuse.incoming import PARTS_MAX, parse_mail
 from hoptrail_store.reader import Reader
 from hoptrail_store.records import MessageRecord
@@ -22,6 +23,7 @@ _SAME_ID_MAX: Final = 20  # messages of one Message-ID or queue id that are look
 _OWN_ID: Final = "X-Hoptrail-Id"
 _ULID = re.compile(r"(?:^|[;\s])id=([0-9A-HJKMNP-TV-Z]{26})(?=[;\s]|$)")
 _QUEUE_ID = re.compile(r"\bid\s+<?([A-Za-z0-9.-]{5,64})(?=[\s;>]|$)")
+_OUR_LINE = rb"(?im)^received:(?:[^\r\n]|\r?\n[ \t])*?\bid\s+<?%s(?![A-Za-z0-9.-])(?:[^\r\n]|\r?\n[ \t])*\r?\n"
 _RESENT = ("Resent-From", "Resent-To", "Resent-Message-ID", "Resent-Date")
 
 
@@ -35,37 +37,51 @@ class Header:
     resent: bool
 
 
-def forwarded(raw: bytes, reader: Reader) -> list[MessageRecord]:
+@dataclass(frozen=True, slots=True)
+class HandedIn:
+    """A stored message that a mail proves to be, and the copy of it: as it came to us, where that could be told."""
+
+    record: MessageRecord
+    copy: bytes | None
+
+
+def forwarded(raw: bytes, reader: Reader) -> list[HandedIn]:
     """The stored messages that a mail hands in: those attached to it, else the mail itself where it was resent."""
     mail = parse_mail(raw)
     if mail is None:
         return []
-    attached = [found[0] for header in _attached(mail) if (found := _proven(header, reader))]
+    attached = {
+        found[0].id: HandedIn(found[0], _copy(raw if decoded is None else decoded, found[0]))
+        for header, decoded in _attached(mail)
+        if (found := _proven(header, reader))
+    }
     if attached:
-        return list({record.id: record for record in attached}.values())
+        return list(attached.values())
     header = _header(mail)
     found = _proven(header, reader)  # the newest is how it came here, where that passed the milter too
-    return [found[-1]] if len(found) > 1 or header.resent else []
+    return [HandedIn(found[-1], _copy(raw, found[-1]))] if len(found) > 1 or (found and header.resent) else []
 
 
-def itself(raw: bytes, reader: Reader) -> list[MessageRecord]:
+def itself(raw: bytes, reader: Reader) -> list[HandedIn]:
     """The stored message that a mail is, in a list of one; empty where the store does not prove it."""
     mail = parse_mail(raw)
-    return _proven(_header(mail), reader)[:1] if mail is not None else []
+    found = _proven(_header(mail), reader)[:1] if mail is not None else []
+    return [HandedIn(record, _copy(raw, record)) for record in found]
 
 
-def _attached(mail: Message) -> Iterator[Header]:
-    """The headers of the messages attached to a mail, whichever way its program attaches them."""
+def _attached(mail: Message) -> Iterator[tuple[Header, bytes | None]]:
+    """The headers of the messages attached to a mail, each with its bytes where the mail has them encoded."""
     found = (inner for part in islice(mail.walk(), PARTS_MAX) if (inner := _inner(part)) is not None)
-    yield from map(_header, islice(found, ATTACHED_MAX))
+    yield from ((_header(inner), raw) for inner, raw in islice(found, ATTACHED_MAX))
 
 
-def _inner(part: Message) -> Message | None:
+def _inner(part: Message) -> tuple[Message, bytes | None] | None:
+    """The message that a part holds, whichever way a mail program attaches it."""
     kind, payload = part.get_content_type(), part.get_payload()
     if kind == "message/rfc822" and isinstance(payload, list) and payload and isinstance(payload[0], Message):
         part = payload[0]
         if part.keys():
-            return part
+            return part, None
         part["Content-Transfer-Encoding"] = "base64"  # of the message, though RFC 2046 forbids it
     elif kind != "text/rfc822-headers" and not (part.get_filename() or "").lower().endswith(".eml"):
         return None
@@ -74,7 +90,23 @@ def _inner(part: Message) -> Message | None:
     except (ValueError, LookupError):
         return None
     inner = parse_mail(raw) if isinstance(raw, bytes) else None
-    return inner if inner is not None and inner.keys() else None
+    return (inner, raw) if isinstance(raw, bytes) and inner is not None and inner.keys() else None
+
+
+def _copy(raw: bytes, record: MessageRecord) -> bytes | None:
+    """The message within a mail, byte for byte: from below our own MTA's line to the end of its part."""
+    queue_id = record.connection.id if record.connection else None
+    if not queue_id:
+        return None
+    for line in islice(re.finditer(_OUR_LINE % re.escape(queue_id.encode()), raw), _LINES_MAX):
+        start = max(raw.rfind(end, 0, line.start()) + len(end) for end in (b"\n\n", b"\n\r\n"))
+        start = start if start >= len(b"\n\n") else 0
+        names = b"|".join(map(re.escape, mime.boundaries(raw[:start])))
+        end = re.search(rb"\r?\n--(?:%s)(?:--)?[ \t]*(?:\r?\n|\Z)" % names, raw[line.end() :]) if names else None
+        message = parse_mail(raw[start : line.end() + end.start() if end else None])
+        if message is not None and _proves(_header(message), record):
+            return raw[line.end() : line.end() + end.start() if end else None]
+    return None
 
 
 def _header(mail: Message) -> Header:

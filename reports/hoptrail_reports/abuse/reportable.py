@@ -205,7 +205,10 @@ def _about_message(record: MessageRecord) -> Iterator[Objection]:
         yield Objection("bounce", "an empty envelope sender: most likely a notice about somebody else's mail")
     if _SRS.match(record.envelope_from or ""):
         yield Objection("forwarded", "the envelope sender was rewritten (SRS) by a host that forwards mail")
-    header = _HEADER_END.split(record.evidence or b"", maxsplit=1)[0]
+    if record.evidence is None:
+        yield Objection("unseen", "the message was not kept: it could have passed a mailing list or a forwarder")
+        return
+    header = _HEADER_END.split(record.evidence, maxsplit=1)[0]
     header = b"\n".join((header, *(name + b": " + value for name, value in record.fields)))
     if _FORWARD_FIELDS.search(header):
         yield Objection("forwarded", "the message says that somebody forwarded it")

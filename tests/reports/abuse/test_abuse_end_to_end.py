@@ -105,6 +105,8 @@ def test_spam_is_reported_once_and_what_comes_back_is_known(site):
     listed = site.abuse("list")
     assert all(ip in listed for ip in SPAMMERS)
     ids = [line.split()[0] for line in listed.splitlines() if "isp.example.com" in line]
+    [watches] = [line.split()[0] for line in listed.splitlines() if MISSED in line]
+    assert "Buy our watches" in site.abuse("show", watches), "the copy that alice handed in"
     site.abuse("approve", *ids)
     assert "3 sent" in site.abuse("send")
 

@@ -12,6 +12,7 @@ from hoptrail.commands.abuse.mark import UnknownMessageError
 from hoptrail_reports.abuse import ledger, marks
 from hoptrail_store.reader import Reader
 from hoptrail_store.records import Score
+from hoptrail_store.store import Store
 from reports.abuse.abusedesk import AbuseDesk, recent_spam
 from reports.abuse.samples import SPAM
 from reports.abuse.spam import LINES
@@ -227,3 +228,93 @@ def test_mark_of_spam_that_scored_anyway_counts_it_once(desk):
         [case] = ledger.cases(store.db)
     assert case.messages == 1
     assert json.loads(desk.run("list", "--json", "--day", str(record.received_at.date())).output)["drafts"]
+
+
+@pytest.fixture
+def unkept(desk):
+    """A message that SpamAssassin missed, of which only the record was kept."""
+    record = recent_spam("12.0.0.1", score=HAM, raw=None)
+    record = replace(record, connection=replace(record.connection, id=QUEUE_ID))
+    with desk.open() as store:
+        store.put([record])
+    return record
+
+
+AS_IT_CAME = b"".join(
+    b"Received: " + line.replace(" by ", "\r\n\tby ").encode() + b"\r\n" for line in LINES
+) + SPAM.partition(b"+0000 (UTC)\r\n")[2]  # fmt: skip
+
+
+def evidence(desk, record) -> bytes | None:
+    with desk.open() as store:
+        return Reader(store.db).find(record.id)[0].evidence
+
+
+def test_message_without_a_copy_is_marked_and_accuses_nobody(desk, unkept):
+    assert "hand the message in" in desk.run("mark", unkept.id).output
+    desk.night(now=unkept.received_at + timedelta(days=1))
+    assert desk.states() == {}
+    assert "could have passed a mailing list" in desk.run("list").output
+
+
+@pytest.mark.parametrize("way", ["itself", "attached", "in base64"])
+def test_copy_that_was_handed_in_is_the_evidence_byte_for_byte(desk, unkept, way):
+    raw = delivered(unkept)
+    if way == "itself":
+        desk.run("mark", "-", stdin=raw)
+    elif way == "attached":
+        desk.run("mark", "--forwarded", stdin=forwarding(raw))
+    else:
+        encoded = base64.encodebytes(raw).replace(b"\n", b"\r\n")
+        desk.run("mark", "--forwarded", stdin=forwarding(encoded, extra=b"Content-Transfer-Encoding: base64\r\n"))
+    assert evidence(desk, unkept) == AS_IT_CAME
+    desk.night(now=unkept.received_at + timedelta(days=1))
+    [draft_id] = desk.states()
+    output = desk.run("show", draft_id).output
+    assert "The message is a copy that whoever got it handed in." in output
+    assert "http://bank.example/?u=x" in output
+
+
+def test_copy_that_comes_after_a_night_is_judged_anew_and_shown_once(desk, unkept):
+    desk.run("mark", unkept.id)
+    desk.night(now=unkept.received_at + timedelta(days=1))
+    desk.run("mark", "-", stdin=delivered(unkept))
+    desk.night(now=unkept.received_at + timedelta(days=1))
+    assert list(desk.states().values()) == ["draft"]
+    with desk.open() as store:
+        assert [case.state for case in ledger.cases(store.db)] == ["drafted"]
+
+
+def test_copy_shows_that_a_mailing_list_sent_it_and_nobody_is_accused(desk, unkept):
+    raw = delivered(unkept).replace(b"Subject: ", b"List-Post: <mailto:all@lists.example.com>\r\nSubject: ")
+    desk.run("mark", "-", stdin=raw)
+    desk.night(now=unkept.received_at + timedelta(days=1))
+    assert desk.states() == {}
+    assert "mailing list" in desk.run("list").output
+
+
+def test_copy_does_not_replace_what_was_kept_when_it_came(desk, ham):
+    desk.run("mark", "-", stdin=delivered(ham).replace(b"Gr\xc3\xbc\xc3\x9fe", b"changed"))
+    assert evidence(desk, ham) == SPAM
+
+
+def test_taking_a_mark_away_deletes_its_copy_and_no_other_evidence(desk, unkept, ham):
+    desk.run("mark", "-", stdin=delivered(unkept))
+    desk.run("mark", ham.id)
+    desk.run("mark", "--undo", unkept.id, ham.id)
+    assert evidence(desk, unkept) is None
+    assert evidence(desk, ham) == SPAM
+
+
+def test_text_above_that_quotes_our_line_does_not_mislead_about_where_the_copy_begins(desk, unkept):
+    raw = forwarding(delivered(unkept)).replace(
+        b"see there", b"Received: by mx.example.org with ESMTP id " + QUEUE_ID.encode() + b"\r\n\r\nThey wrote this:"
+    )
+    desk.run("mark", "--forwarded", stdin=raw)
+    assert evidence(desk, unkept) == AS_IT_CAME
+
+
+def test_site_that_keeps_no_evidence_keeps_no_copy_either(desk, unkept):
+    with Store.open(replace(desk.settings, evidence_days=0)) as store:
+        marks.mark(store, unkept.id, by="test", now=datetime.now(UTC), copy=AS_IT_CAME)
+    assert evidence(desk, unkept) is None

@@ -24,9 +24,7 @@ class Act(Protocol):
 def naming_drafts(function: F) -> F:
     """Give a command the drafts it is about, by ids or campaign, and the reason."""
     reason = click.option("--reason", help="Why, for whoever looks later.")
-    campaign = click.option(
-        "--campaign", metavar="MARK", help="Every open draft of the campaign with this mark."
-    )
+    campaign = click.option("--campaign", metavar="MARK", help="Every open draft of the campaign with this mark.")
     ids = click.argument("draft_ids", metavar="[ID...]", nargs=-1)
     return ids(campaign(reason(function)))
 

@@ -9,6 +9,7 @@ from hoptrail.config import Config
 from hoptrail.configured import configured
 from hoptrail_reports.abuse import ledger, marks, recognition
 from hoptrail_reports.abuse.incoming import read_mail
+from hoptrail_reports.abuse.recognition import HandedIn
 from hoptrail_reports.errors import ReportError
 from hoptrail_store.reader import Reader
 from hoptrail_store.records import MessageRecord
@@ -37,21 +38,21 @@ def command(config: Config, messages: tuple[str, ...], *, forwarded: bool, undo:
     if bool(messages) == forwarded or ("-" in messages and len(messages) > 1):
         raise click.UsageError("name messages, or '-', or --forwarded")
     with Store.open(config.store) as store:
-        records = _read(store, messages, forwarded=forwarded)
-        for record in records:
-            click.echo(printable(_change(store, record, config, undo=undo, forwarded=forwarded)))
-    if not records:
+        found = _read(store, messages, forwarded=forwarded)
+        for one in found:
+            click.echo(printable(_change(store, one, config, undo=undo, forwarded=forwarded)))
+    if not found:
         click.echo("hoptrail: no stored message is proven by this mail", err=True)
-    sys.exit(not records)
+    sys.exit(not found)
 
 
-def _read(store: Store, messages: tuple[str, ...], *, forwarded: bool) -> list[MessageRecord]:
+def _read(store: Store, messages: tuple[str, ...], *, forwarded: bool) -> list[HandedIn]:
     reader = Reader(store.db)
     if forwarded:
         return recognition.forwarded(read_mail(sys.stdin.buffer), reader)
     if messages == ("-",):
         return recognition.itself(read_mail(sys.stdin.buffer), reader)
-    return [_only(reader, key) for key in messages]
+    return [HandedIn(_only(reader, key), None) for key in messages]
 
 
 def _only(reader: Reader, key: str) -> MessageRecord:
@@ -64,8 +65,8 @@ def _only(reader: Reader, key: str) -> MessageRecord:
     raise UnknownMessageError(f"{key}: {len(found)} messages have it; name one by its id: {ids}")
 
 
-def _change(store: Store, record: MessageRecord, config: Config, *, undo: bool, forwarded: bool) -> str:
-    now = datetime.now(UTC)
+def _change(store: Store, one: HandedIn, config: Config, *, undo: bool, forwarded: bool) -> str:
+    now, record = datetime.now(UTC), one.record
     origin = record.trace.origin.ip or "an unknown origin"
     what = f"{record.id} from {origin}, {record.subject or 'no subject'}"
     if undo:
@@ -73,7 +74,10 @@ def _change(store: Store, record: MessageRecord, config: Config, *, undo: bool, 
         drafts = [draft.id for draft in ledger.drafts_from(store.db, record.id)]
         rest = f"; its draft stays: hoptrail abuse dismiss {' '.join(drafts)}" if drafts else ""
         return f"{what}: {'no longer marked' if gone else 'was not marked'}{rest}"
-    new = marks.mark(store, record.id, by="a forwarded mail" if forwarded else "the command line", now=now)
+    by = "a forwarded mail" if forwarded else "the command line"
+    new = marks.mark(store, record.id, by=by, now=now, copy=one.copy)
     hours = (now - record.received_at).total_seconds() / 3_600
     late = f", {hours:.0f} hours old: nobody will be written to" if hours > config.abuse.stop_hours else ""
-    return f"{what}: {'marked' if new else 'marked already'}{late}"
+    unseen = record.evidence is None and one.copy is None
+    copy = "; no copy was kept, so nobody will be written to: hand the message in with 'mark -'" if unseen else ""
+    return f"{what}: {'marked' if new else 'marked already'}{late or copy}"
