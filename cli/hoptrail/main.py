@@ -41,6 +41,10 @@ _EXTRAS = {
     "networkx": "topology",
     "publicsuffixlist": "topology",
     "jinja2": "topology",
+    "ibis": "topology",
+    "pyarrow": "topology",
+    "adbc_driver_sqlite": "topology",
+    "pyspark": "spark",
     "maxminddb": "geo",
 }
 """The extra of the package that brings a library; what is not here, every installation has."""
