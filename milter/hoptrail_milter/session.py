@@ -127,6 +127,8 @@ class Session:
     def end(self, macros: Macros) -> Outcome:
         """Trace, score and record the message; its record is committed when this returns, or its loss is logged."""
         message = self._message or Message("")
+        if macros.auth_user:
+            self._has_user = True
         record = self._record(message, macros)
         recorded = self._services.commit(record)
         brought = bool(message.believed_fields)

@@ -235,3 +235,6 @@ def test_submission_is_open_to_users_of_a_harvesting_network(kind):
         with mta.smtp(source=HARVESTER, submission=True) as smtp:
             smtp.login("alice@example.test", "correct horse")
             assert send(smtp).code == 250
+        wait_for(lambda: not daemon.status()["harvesters"], "the user to redeem the network")
+        with mta.smtp(source=HARVESTER) as smtp:
+            assert send(smtp).code == 250
