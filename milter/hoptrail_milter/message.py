@@ -1,6 +1,5 @@
 """One message on its way through the milter: its envelope, its fields and its body, as they came."""
 
-import re
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Final
@@ -11,8 +10,6 @@ RECIPIENTS_MAX: Final = 1_000  # kept by name, as Postfix's smtpd_recipient_limi
 FIELDS_MAX: Final = 10_000
 FIELD_BYTES_MAX: Final = 1_048_576  # a message with more header than this is traced by its first megabyte
 OWN_FIELDS_MAX: Final = 1_000  # for each deletion Postfix reads the header anew: 20,000 take it 8 s, and then fail
-
-_LINE_END = re.compile(rb"\r?\n")
 
 
 @dataclass(slots=True)
@@ -58,7 +55,7 @@ class Message:
     def add_field(self, name: str, value: bytes, *, keep_raw: bool) -> None:
         """Note a header field; `value` is what stands after the colon."""
         if b"\n" in value:  # folded; libmilter has the MTA's own line ends there
-            value = _LINE_END.sub(b"\r\n", value)
+            value = value.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
         self.field_bytes += len(name) + len(value) + len(":\r\n")
         if self.is_whole:
             self.fields.append((name, value.lstrip(b" \t")))

@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from threading import Lock
 from typing import Final
 
 from hoptrail_store.records import RefusalCount
 
 NETWORKS_MAX: Final = 20_000  # about 5 MB; an hour with more client networks than this counts only the first of them
-_IPV4_BITS, _IPV6_BITS = 24, 64  # as RefusalCount says
 
 
 class Refusals:
@@ -65,5 +64,5 @@ def _hour(at: datetime) -> datetime:
 
 
 def _network(ip: str) -> str:
-    bits = _IPV4_BITS if ip_address(ip).version == 4 else _IPV6_BITS  # noqa: PLR2004 - IP's own number
-    return str(ip_network(f"{ip}/{bits}", strict=False))
+    """Return the /24 or /64 of a canonical address; that of IPv4 by cutting it, since each session asks."""
+    return str(ip_network(f"{ip}/64", strict=False)) if ":" in ip else f"{ip.rpartition('.')[0]}.0/24"

@@ -58,14 +58,14 @@ class Services:
         if settings.harvest.action != "off" and clients is not None:
             self.harvest = Harvest(settings.harvest, settings.site, clients)
         self.relays = RelayMemory(settings.store.path)
-        self._writer = Writer(settings.store)
+        self._sessions = 0
+        self._writer = Writer(settings.store, lambda: self._sessions)
         self._cache = StoreCache(settings.store, self._writer, size=settings.lookups.cache_entries)
         self._lookups = Lookups(settings.lookups, site=settings.site, cache=self._cache)
         if settings.lookups.zones:
             self.network.submit(self._lookups.watch_zones())
         self._ids = Ids()
         self._lock = Lock()
-        self._sessions = 0
         self._is_closing = False
 
     def acquire(self) -> None:

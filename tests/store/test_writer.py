@@ -24,7 +24,7 @@ from hoptrail_store.reader import day_span, open_readonly
 from hoptrail_store.records import RefusalCount
 from hoptrail_store.settings import StoreSettings
 from hoptrail_store.store import Store
-from hoptrail_store.writer import Writer
+from hoptrail_store.writer import GATHER_S, Writer
 
 TIMEOUT_S = 30
 
@@ -67,6 +67,21 @@ def test_waiting_records_share_a_transaction(settings, writer, make_record):
         wait(futures, TIMEOUT_S)
         assert watcher.execute("PRAGMA data_version").fetchone() != before
     assert count(settings) == 101
+
+
+def test_records_of_a_crowd_of_sessions_share_transactions(settings, make_record):
+    """However they come, one transaction is written in each GATHER_S."""
+    with Writer(settings, sessions=lambda: 20) as writer:
+        writer.submit(make_record()).result(TIMEOUT_S)
+        with sqlite3.connect(settings.path) as watcher:
+            begun, seen = time.monotonic(), set()
+            for _ in range(100):
+                writer.submit(make_record())
+                time.sleep(0.002)
+                seen.add(watcher.execute("PRAGMA data_version").fetchone())
+            most = (time.monotonic() - begun) / GATHER_S + 2
+    assert count(settings) == 101
+    assert len(seen) <= most
 
 
 def test_one_bad_record_does_not_harm_its_group(settings, writer, make_record):
