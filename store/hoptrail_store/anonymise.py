@@ -35,6 +35,7 @@ _DIGITS = re.compile(r"\d+")
 _ID_PART = re.compile(r"[0-9A-Za-z]+")
 _HEX = re.compile(r"[0-9A-F]+|[0-9a-f]+")
 _OCTETS = 4
+_FORM_LEAST = 6  # characters: what is shorter may be part of any name
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +158,7 @@ def _connection(connection: Connection, mask: Mask, host: Hide) -> Connection:
         port=None if mask.truncates else connection.port,  # with the time it tells customers behind one address apart
         by=host(connection.by),
         auth=_auth(connection.auth, mask, host),
-        tls=host(connection.tls),
+        tls=connection.tls and mask.words(connection.tls),
         envelope_from=_hidden(mask, host, connection.envelope_from),
     )
 
@@ -182,13 +183,13 @@ def _received(said: Received, mask: Mask, host: Hide) -> Received:
         helo=host(said.helo),
         by=host(said.by),
         by_ip=_address(said.by_ip, mask),
-        software=host(said.software),
-        protocol=host(said.protocol),
+        software=said.software and mask.words(said.software),  # a version of four numbers is no address
+        protocol=said.protocol and mask.words(said.protocol),
         id=said.id and _ID_PART.sub(lambda part: "0" if _HEX.fullmatch(part[0]) else "w", said.id),  # its shape is kept
         for_=_hidden(mask, host, said.for_),
         envelope_from=_hidden(mask, host, said.envelope_from),
         auth=_auth(said.auth, mask, host),
-        tls=host(said.tls),
+        tls=said.tls and mask.words(said.tls),
         date=said.date,
     )
 
@@ -279,10 +280,11 @@ class _Spelling:
     """How the names of dial-up hosts spell their address: `dsl-203-0-113-9`, `9.113.0.203.isp.example`, `cb007109`."""
 
     octets: tuple[int, ...]
-    forms: tuple[str, ...]
+    forms: re.Pattern[str]
 
     @classmethod
     def of(cls, address: IPv4Address | IPv6Address) -> Self:
+        octets = tuple(address.packed)
         if isinstance(address, IPv6Address):
             groups = address.exploded.split(":")
             short = str(address).replace(":", "-")
@@ -297,19 +299,17 @@ class _Spelling:
                 "-".join(groups),
                 *("-".join(group.lstrip("0") or "0" for group in part) for part in (groups, groups[4:])),
             ]
-            return cls((), tuple(form for form in forms if len(form) >= 6))  # noqa: PLR2004 - shorter ones name anything
-        octets = tuple(address.packed)
-        pairs = (octets, octets[::-1])
-        forms = [f"{each[0]:02x}{each[1]:02x}{each[2]:02x}{each[3]:02x}" for each in pairs]
-        forms += [f"{each[0]:03}{each[1]:03}{each[2]:03}{each[3]:03}" for each in pairs]
-        return cls(octets, (*forms, str(int(address))))
+            octets = ()
+        else:
+            forms = [str(int(address))]
+            for each in (octets, octets[::-1]):
+                forms += [bytes(each).hex(), "".join(f"{octet:03}" for octet in each)]
+        telling = sorted((form for form in forms if len(form) >= _FORM_LEAST), key=len, reverse=True)
+        return cls(octets, re.compile("|".join(map(re.escape, telling)) or "(?!)", re.IGNORECASE))
 
     def hidden_in(self, text: str) -> str:
         """Return a text with `x` where it spells the address, or most of it."""
-        lower = text.lower()
-        for form in self.forms:
-            while (at := lower.find(form)) >= 0:
-                text, lower = (each[:at] + "x" + each[at + len(form) :] for each in (text, lower))
+        text = self.forms.sub("x", text)
         return _NUMBERS.sub(self._hide_numbers, text) if self.octets else text
 
     def _hide_numbers(self, found: re.Match[str]) -> str:

@@ -19,6 +19,7 @@ from hoptrail_store.store import Store
 _PORTION = 100  # messages a transaction: some 50 ms, after which the milter has its turn
 _PAUSE_S = 0.01
 _DAY_MS = 86_400_000
+_OF_SOFTWARE = frozenset({"software", "protocol", "tls", "shape"})
 _DUE = (
     f"{assembly.MESSAGES} LEFT JOIN anonymised ON anonymised.message = number"
     " WHERE received_ms < ? AND coalesce(how, 0) & ? != ? AND number > ? ORDER BY number LIMIT ?"
@@ -61,7 +62,7 @@ def _hide_messages(store: Store, mask: Mask, before_ms: int) -> int:
         records = list(assembly.records(store.db, found, evidence=False))
         with store.transaction() as names:
             for row, record in zip(found, records, strict=True):
-                _rename(store.db.conn, names, columns, row["number"], host_hider(mask, record))
+                _rename(store.db.conn, names, columns, row["number"], _column_hider(mask, record))
                 _rewrite(store.db.conn, row["number"], anonymous(record, mask))
                 _hide_deliveries(store.db.conn, row["number"], mask)
             mark_anonymised(store.db.conn, [record.id for record in records], mask)
@@ -76,21 +77,27 @@ def _name_columns(store: Store) -> Iterator[tuple[str, str, str]]:
             yield from ((table.name, key, str(e.column)) for e in table.foreign_keys if e.other_table == "name")
 
 
+def _column_hider(mask: Mask, record: MessageRecord) -> Callable[[str, str], str | None]:
+    """Return a function that hides what stands in a column: a version of four numbers is no address."""
+    hide = host_hider(mask, record)
+    return lambda column, text: mask.words(text) if column in _OF_SOFTWARE else hide(text)
+
+
 def _rename(
     connection: sqlite3.Connection,
     names: Names,
     columns: Columns,
     number: int,
-    hide: Callable[[str | None], str | None],
+    hide: Callable[[str, str], str | None],
 ) -> None:
-    """Have a message refer to the hidden forms of its names."""
+    """Have a message refer to the hidden forms of its names; `hide` takes a column and a text."""
     for table, key, column in columns:
         found = connection.execute(
             f"SELECT DISTINCT name.id, name.text FROM {table} JOIN name ON name.id = {column} WHERE {table}.{key} = ?",  # noqa: S608 - ours
             (number,),
         ).fetchall()
         for old, text in found:
-            hidden = hide(text)
+            hidden = hide(column, text)
             if hidden != text:
                 connection.execute(
                     f"UPDATE {table} SET {column} = ? WHERE {key} = ? AND {column} = ?",  # noqa: S608 - ours
