@@ -17,8 +17,8 @@ def mark(store: Store, message_id: str, *, by: str, now: datetime, copy: bytes |
 
     A `copy` that was handed in becomes its evidence where there is none: only spam is kept whole when it comes.
     """
-    limit_bytes = store.settings.evidence_max_bytes if store.settings.evidence_days else 0
-    kept = copy[:limit_bytes] if copy else b""
+    wanted = store.settings.evidence_days and not store.settings.anonymises_at_once
+    kept = copy[: store.settings.evidence_max_bytes] if copy and wanted else b""
     with store.transaction():
         put = store.db.conn.execute(
             "INSERT OR IGNORE INTO abuse_mark VALUES (?, ?, ?, 0, 0)", (message_id, milliseconds(now), shown(by, 200))

@@ -314,7 +314,8 @@ def test_text_above_that_quotes_our_line_does_not_mislead_about_where_the_copy_b
     assert evidence(desk, unkept) == AS_IT_CAME
 
 
-def test_site_that_keeps_no_evidence_keeps_no_copy_either(desk, unkept):
-    with Store.open(replace(desk.settings, evidence_days=0)) as store:
+@pytest.mark.parametrize("private", [{"evidence_days": 0}, {"truncate_addresses": "at-once"}])
+def test_site_that_keeps_no_evidence_keeps_no_copy_either(desk, unkept, private):
+    with Store.open(replace(desk.settings, **private)) as store:
         marks.mark(store, unkept.id, by="test", now=datetime.now(UTC), copy=AS_IT_CAME)
     assert evidence(desk, unkept) is None
