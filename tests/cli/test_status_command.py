@@ -1,18 +1,22 @@
 """What `hoptrail status` shows of a running milter, also where its store is out of order."""
 
 import json
+import subprocess
 
 import pytest
 
 from testbed.daemon import running_daemon
 from testbed.places import wait_for
 
+KEY = "customerskey"  # of Spamhaus' own resolvers
+ZONES = ("bl.example.net=127.0.0.2", f"{KEY}.zen.dq.spamhaus.net")
+
 
 @pytest.fixture(scope="module")
 def daemon():
-    lookups = {"nameservers": ("127.0.0.1@9",), "dns_timeout_s": 0.1, "zones": ("bl.example.net=127.0.0.2",)}
+    lookups = {"nameservers": ("127.0.0.1@9",), "dns_timeout_s": 0.1, "zones": ZONES}
     with running_daemon(lookups=lookups) as running:
-        wait_for(lambda: len(running.status()["zones_paused"]) == 2, "the list's test", log=running.service.log)
+        wait_for(lambda: len(running.status()["zones_paused"]) == 4, "the list's test", log=running.service.log)
         yield running
 
 
@@ -41,7 +45,7 @@ def test_lists_that_are_left_alone_are_named_with_the_reason(hoptrail, config):
 def test_everything_is_there_for_programs(hoptrail, config):
     live = json.loads(hoptrail("status", "--config", config, "--json").out)["milter"]
     assert live["counters"]["waiting_store"] == 0
-    assert {zone["zone"] for zone in live["zones_paused"]} == {"bl.example.net"}
+    assert {zone["zone"] for zone in live["zones_paused"]} == {"bl.example.net", "zen.spamhaus.org"}
     assert live["harvesters"] == []
 
 
@@ -51,3 +55,21 @@ def test_neither_store_nor_milter_is_a_failure(hoptrail, tmp_path):
     done = hoptrail("status", "--config", path)
     assert done.code == 1
     assert "there is no store" in done.err
+
+
+def test_no_secret_is_shown_or_logged(hoptrail, config, daemon):
+    metrics = subprocess.run(
+        [
+            "curl",
+            "-s",
+            "--unix-socket",
+            daemon.settings.milter.status.removeprefix("unix:"),
+            "http://localhost/metrics",
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert 'hoptrail_zone_paused{zone="zen.spamhaus.org",version="4"} 1' in metrics
+    shown = hoptrail("status", "--config", config).out + hoptrail("status", "--config", config, "--json").out
+    assert KEY not in metrics + shown + daemon.log()
