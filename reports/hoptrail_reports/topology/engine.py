@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,9 +17,9 @@ from typing import Any, NamedTuple
 import ibis
 from ibis import ir
 
-from hoptrail_reports.topology.delays import DelayStats
 from hoptrail_reports.topology.expression import PART, Figures, Sources, figures, named
-from hoptrail_reports.topology.traffic import Direction, Link, LinkStats, RelayStats, Traffic, Way, traffic
+from hoptrail_reports.topology.tables import Shared, link_stats, relay_stats
+from hoptrail_reports.topology.traffic import Direction, Link, Traffic, Way, traffic
 from hoptrail_store.archive.columns import open_columns
 from hoptrail_store.archive.ledger import archived_up_to, recorded_parts
 from hoptrail_store.archive.parts import Part, archived_parts, check_part, part_of, write_part
@@ -188,32 +187,16 @@ def selected(sources: Sources, selection: Selection) -> Sources:
 
 def computed(wanted: Figures) -> Traffic:
     """The figures computed by the engine that their tables belong to."""
+    names = Shared()
     ranks: defaultdict[str, dict[int, int]] = defaultdict(dict)
     for relay, rank, visits in _rows(wanted.ranks):
-        ranks[relay][rank] = visits
-    relays = {
-        relay: RelayStats(messages, ranks[relay], _delays(delays), first, last)
-        for relay, messages, *delays, first, last in _rows(wanted.relays)
-    }
-    names = {relay: relay for relay in relays}  # one text a relay: links hold many copies of each
+        ranks[names[relay]][rank] = visits
+    relays = {names[relay]: relay_stats(found, ranks[relay]) for relay, *found in _rows(wanted.relays)}
     links = {
-        Link(names[source], names[target], observed): LinkStats(
-            traversals, messages, looped, _delays(delays), first, last
-        )
-        for source, target, observed, traversals, messages, looped, *delays, first, last in _rows(wanted.links)
+        Link(names[source], names[target], observed): link_stats(found)
+        for source, target, observed, *found in _rows(wanted.links)
     }
     return Traffic(int(wanted.messages.execute()), links, relays)
-
-
-@lru_cache(maxsize=4096)
-def _few_delays(*values: int) -> DelayStats:
-    n, sum_s, sum_squares, min_s, max_s, *counts, skewed = values
-    return DelayStats(n, sum_s, sum_squares, min_s, max_s, tuple(counts), skewed)
-
-
-def _delays(values: Sequence[int]) -> DelayStats:
-    """The statistics; most links carry one message or two, and share theirs."""
-    return _few_delays(*values)
 
 
 def _rows(table: ir.Table) -> Iterator[tuple[Any, ...]]:

@@ -12,15 +12,9 @@ import ibis
 from ibis import ir
 
 from hoptrail_reports.topology.delays import EDGES_S, LONGEST_S
+from hoptrail_reports.topology.tables import COUNTS, EXTREMES, LINK, RELAY
 
 PART: Final = ("date", "host", "part")
-COUNTS: Final = (*(f"under_{edge}" for edge in EDGES_S), "longer")
-DELAYS: Final = ("delays", "sum_s", "sum_squares", "min_s", "max_s", *COUNTS, "skewed")
-LINK: Final = ("traversals", "messages", "looped", *DELAYS, "first_s", "last_s")
-RELAY: Final = ("messages", *DELAYS, "first_s", "last_s")
-"""The figures of a link and of a relay, in the order of tables `link_day` and `relay_day`."""
-
-_EXTREMES: Final = {"min_s": "min", "max_s": "max", "first_s": "min", "last_s": "max"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +122,8 @@ def named(rows: ir.Table, names: ir.Table, column: str, name: str) -> ir.Table:
 
 def _added(rows: ir.Table, keys: tuple[str, ...], sums: tuple[str, ...]) -> ir.Table:
     """The rows of all parts added up, in the order of their keys: so that the same mail gives the same pages."""
-    merged = {name: getattr(rows[name], _EXTREMES.get(name, "sum"))() for name in sums}
-    totals = {name: value if name in _EXTREMES else _whole(value) for name, value in merged.items()}
+    merged = {name: getattr(rows[name], EXTREMES.get(name, "sum"))() for name in sums}
+    totals = {name: value if name in EXTREMES else _whole(value) for name, value in merged.items()}
     return rows.group_by(*keys).aggregate(**totals).order_by(*keys)
 
 

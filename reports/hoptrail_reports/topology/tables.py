@@ -6,6 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from functools import lru_cache
 from itertools import islice
 from typing import Any, Final
 
@@ -19,17 +20,31 @@ ROWS_AT_ONCE: Final = 2_000
 PAUSE_S: Final = 0.005
 """Between two of them. SQLite's lock is not fair: without a pause the next transaction would have it again."""
 
-_COUNTS: Final = (*(f"under_{edge}" for edge in EDGES_S), "longer")
-_DELAYS: Final = ("delays", "sum_s", "sum_squares", "min_s", "max_s", *_COUNTS, "skewed")
-_EXTREMES: Final = {"min_s": "min", "max_s": "max", "first_s": "min", "last_s": "max"}
-_LINK: Final = ("traversals", "messages", "looped", *_DELAYS, "first_s", "last_s")
-_RELAY: Final = ("messages", *_DELAYS, "first_s", "last_s")
+COUNTS: Final = (*(f"under_{edge}" for edge in EDGES_S), "longer")
+DELAYS: Final = ("delays", "sum_s", "sum_squares", "min_s", "max_s", *COUNTS, "skewed")
+EXTREMES: Final = {"min_s": "min", "max_s": "max", "first_s": "min", "last_s": "max"}
+LINK: Final = ("traversals", "messages", "looped", *DELAYS, "first_s", "last_s")
+RELAY: Final = ("messages", *DELAYS, "first_s", "last_s")
+"""The figures of a link and of a relay, in the order of the columns; all add up but those of `EXTREMES`."""
+
 _COMPLETE: Final = "day BETWEEN ? AND ? AND day IN (SELECT day FROM map_day)"
 _TABLES: Final = {
     "link_day": "source_name, target_name, observed",
     "relay_day": "relay_name",
     "rank_day": "relay_name, rank",
+    "hours_day": "source_name, target_name",
+    "finding_day": "kind, subject",
 }
+
+
+class Shared(dict[str, str]):
+    """One text for each name: the rows of links hold many copies of each."""
+
+    def __missing__(self, name: str) -> str:
+        """Keep a name that is new."""
+        self[name] = name
+        return name
+
 
 Row = tuple[tuple[str, ...], tuple[int | None, ...]]
 """Names, which are stored as ids of the dictionary, and the figures after them."""
@@ -102,10 +117,11 @@ def stored_traffic(connection: sqlite3.Connection, since: date, until: date) -> 
     """The traffic of the days from `since` up to `until`, both included; those without a map add nothing."""
     span = (since.isoformat(), until.isoformat())
     [(total,)] = connection.execute("SELECT coalesce(sum(messages), 0) FROM map_day WHERE day BETWEEN ? AND ?", span)
+    names = Shared()
     links = {
-        Link(source, target, bool(observed)): _link_stats(figures)
+        Link(names[source], names[target], bool(observed)): link_stats(figures)
         for source, target, observed, *figures in connection.execute(
-            f"SELECT source.text, target.text, observed, {_sums(_LINK)} FROM link_day"  # noqa: S608 - our own columns
+            f"SELECT source.text, target.text, observed, {_sums(LINK)} FROM link_day"  # noqa: S608 - our own columns
             " JOIN name AS source ON source.id = source_name JOIN name AS target ON target.id = target_name"
             f" WHERE {_COMPLETE} GROUP BY source_name, target_name, observed",
             span,
@@ -117,11 +133,11 @@ def stored_traffic(connection: sqlite3.Connection, since: date, until: date) -> 
         f" WHERE {_COMPLETE} GROUP BY relay_name, rank",
         span,
     ):
-        ranks[relay][rank] = visits
+        ranks[names[relay]][rank] = visits
     relays = {
-        relay: RelayStats(messages, ranks[relay], _delay_stats(delays), first, last)
-        for relay, messages, *delays, first, last in connection.execute(
-            f"SELECT name.text, {_sums(_RELAY)} FROM relay_day JOIN name ON name.id = relay_name"  # noqa: S608
+        names[relay]: relay_stats(figures, ranks[relay])
+        for relay, *figures in connection.execute(
+            f"SELECT name.text, {_sums(RELAY)} FROM relay_day JOIN name ON name.id = relay_name"  # noqa: S608
             f" WHERE {_COMPLETE} GROUP BY relay_name",
             span,
         )
@@ -162,14 +178,27 @@ def relay_history(connection: sqlite3.Connection, relay: str, since: date, until
 
 
 def _sums(columns: Iterable[str]) -> str:
-    return ", ".join(f"{_EXTREMES.get(column, 'sum')}({column})" for column in columns)
+    return ", ".join(f"{EXTREMES.get(column, 'sum')}({column})" for column in columns)
 
 
-def _link_stats(figures: Sequence[Any]) -> LinkStats:
+def link_stats(figures: Sequence[int]) -> LinkStats:
+    """The use of a link out of its figures."""
     traversals, messages, looped, *delays, first, last = figures
-    return LinkStats(traversals, messages, looped, _delay_stats(delays), first, last)
+    return LinkStats(traversals, messages, looped, kept_delays(delays), first, last)
 
 
-def _delay_stats(figures: Sequence[Any]) -> DelayStats:
+def relay_stats(figures: Sequence[int], ranks: Mapping[int, int]) -> RelayStats:
+    """The use of a relay out of its figures."""
+    messages, *delays, first, last = figures
+    return RelayStats(messages, ranks, kept_delays(delays), first, last)
+
+
+def kept_delays(figures: Sequence[int]) -> DelayStats:
+    """The statistics of delays out of their figures. Most links carry one message or two, and those share theirs."""
+    return _shared_delays(*figures)
+
+
+@lru_cache(maxsize=4_096)
+def _shared_delays(*figures: int) -> DelayStats:
     n, sum_s, sum_squares, min_s, max_s, *counts, skewed = figures
     return DelayStats(n, sum_s, sum_squares, min_s, max_s, tuple(counts), skewed)
