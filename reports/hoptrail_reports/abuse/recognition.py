@@ -19,11 +19,14 @@ from hoptrail_store.records import MessageRecord
 
 ATTACHED_MAX: Final = 20
 _LINES_MAX: Final = 40  # Received lines whose queue ids are looked up
+_PLACES_MAX: Final = 5  # where our line may stand: once in the message, and where somebody quotes it
+_HEADER_ENDS: Final = (b"\n\n", b"\n\r\n")
 _SAME_ID_MAX: Final = 20  # messages of one Message-ID or queue id that are looked at
 _OWN_ID: Final = "X-Hoptrail-Id"
 _ULID = re.compile(r"(?:^|[;\s])id=([0-9A-HJKMNP-TV-Z]{26})(?=[;\s]|$)")
 _QUEUE_ID = re.compile(r"\bid\s+<?([A-Za-z0-9.-]{5,64})(?=[\s;>]|$)")
-_OUR_LINE = rb"(?im)^received:(?:[^\r\n]|\r?\n[ \t])*?\bid\s+<?%s(?![A-Za-z0-9.-])(?:[^\r\n]|\r?\n[ \t])*\r?\n"
+_FOLDED = rb"(?:[^\r\n]|\r?\n[ \t]){0,4000}"
+_OUR_LINE = rb"(?im)^received:" + _FOLDED + rb"?\bid\s+<?%s(?![A-Za-z0-9.-])" + _FOLDED + rb"\r?\n"
 _RESENT = ("Resent-From", "Resent-To", "Resent-Message-ID", "Resent-Date")
 
 
@@ -98,9 +101,9 @@ def _copy(raw: bytes, record: MessageRecord) -> bytes | None:
     queue_id = record.connection.id if record.connection else None
     if not queue_id:
         return None
-    for line in islice(re.finditer(_OUR_LINE % re.escape(queue_id.encode()), raw), _LINES_MAX):
-        start = max(raw.rfind(end, 0, line.start()) + len(end) for end in (b"\n\n", b"\n\r\n"))
-        start = start if start >= len(b"\n\n") else 0
+    for line in islice(re.finditer(_OUR_LINE % re.escape(queue_id.encode()), raw), _PLACES_MAX):
+        above = [raw.rfind(end, 0, line.start()) + len(end) for end in _HEADER_ENDS if end in raw[: line.start()]]
+        start = max(above, default=0)
         names = b"|".join(map(re.escape, mime.boundaries(raw[:start])))
         end = re.search(rb"\r?\n--(?:%s)(?:--)?[ \t]*(?:\r?\n|\Z)" % names, raw[line.end() :]) if names else None
         message = parse_mail(raw[start : line.end() + end.start() if end else None])

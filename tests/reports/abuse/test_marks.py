@@ -257,17 +257,21 @@ def test_message_without_a_copy_is_marked_and_accuses_nobody(desk, unkept):
     assert "could have passed a mailing list" in desk.run("list").output
 
 
-@pytest.mark.parametrize("way", ["itself", "attached", "in base64"])
+@pytest.mark.parametrize("way", ["itself", "by our line alone", "with LF", "attached", "in base64"])
 def test_copy_that_was_handed_in_is_the_evidence_byte_for_byte(desk, unkept, way):
     raw = delivered(unkept)
     if way == "itself":
         desk.run("mark", "-", stdin=raw)
+    elif way == "by our line alone":
+        desk.run("mark", "-", stdin=delivered(unkept, stamp=False))
+    elif way == "with LF":  # as a Maildir has it
+        desk.run("mark", "-", stdin=raw.replace(b"\r\n", b"\n"))
     elif way == "attached":
         desk.run("mark", "--forwarded", stdin=forwarding(raw))
     else:
         encoded = base64.encodebytes(raw).replace(b"\n", b"\r\n")
         desk.run("mark", "--forwarded", stdin=forwarding(encoded, extra=b"Content-Transfer-Encoding: base64\r\n"))
-    assert evidence(desk, unkept) == AS_IT_CAME
+    assert evidence(desk, unkept) == (AS_IT_CAME.replace(b"\r\n", b"\n") if way == "with LF" else AS_IT_CAME)
     desk.night(now=unkept.received_at + timedelta(days=1))
     [draft_id] = desk.states()
     output = desk.run("show", draft_id).output
