@@ -1,0 +1,47 @@
+"""Single points of failure: relays of ours that mail from outside has to pass on every way it was seen to take.
+
+The world outside is one node; a relay that dominates the hosts where mail ended is one whose failure would stop it.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import networkx as nx
+
+from hoptrail_reports.detectors.finding import Finding, Observations
+from hoptrail_reports.shown import percent
+
+LEAST_SHARE: Final = 0.2
+OUTSIDE: Final = ""
+
+
+def detect(seen: Observations) -> Iterator[Finding]:
+    """The relays that at least LEAST_SHARE of the mail had to pass."""
+    traffic = seen.traffic
+    observed = [link for link in traffic.links if link.observed and link.source != link.target]
+    ours = {link.target for link in observed}
+    graph: Any = nx.DiGraph()
+    graph.add_node(OUTSIDE)
+    for link in observed:
+        graph.add_edge(link.source if link.source in ours else OUTSIDE, link.target)
+    ends = {relay: stats.ranks.get(0, 0) for relay, stats in traffic.relays.items() if relay in graph}
+    ends = {relay: messages for relay, messages in ends.items() if messages}
+    above = nx.immediate_dominators(graph, OUTSIDE)
+    must: dict[str, int] = {}
+    for end, messages in ends.items():
+        relay = end if len(ends) == 1 else above.get(end, OUTSIDE)
+        while relay not in {OUTSIDE, None}:
+            must[relay] = must.get(relay, 0) + messages
+            relay = above.get(relay, OUTSIDE)
+    total = max(sum(ends.values()), 1)
+    for relay, messages in must.items():
+        share = messages / total
+        if share >= LEAST_SHARE:
+            yield Finding(
+                kind="single point",
+                subject=relay,
+                score=round(0.1 + 0.1 * share, 3),
+                sentence=f"{percent(share)} of the mail has no way around {relay}: if it fails, that mail stops.",
+                evidence={"messages": messages, "share": round(share, 4)},
+                relay=relay,
+            )

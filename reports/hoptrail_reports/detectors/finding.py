@@ -1,0 +1,65 @@
+"""What a detector reports, and what it is given: plain values, so that one needs no store to be tried out."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hoptrail_reports.topology.traffic import Traffic
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong. `kind` and `subject` together tell whether it is the same as the day before's."""
+
+    kind: str  # a short code: "silence"
+    subject: str  # what it is about: a relay, "a.example -> b.example", a domain
+    score: float  # 0..1: how sure it is and how much mail it touches; findings are ranked by it
+    sentence: str  # for a person
+    evidence: Mapping[str, float | int | str] = field(default_factory=dict)  # the figures behind the sentence
+    relay: str | None = None  # whose page tells more
+    since: date | None = None  # the first day of it, where it is not the day looked at
+
+
+class Course(NamedTuple):
+    """How mail went over a link from day to day; `target` is empty where a whole domain's mail is meant."""
+
+    source: str
+    target: str
+    hours: NDArray[np.int64]  # days x 24 messages, by UTC hour
+    delays: NDArray[np.int64]  # a day: how many were dated on both sides
+    median_s: NDArray[np.float64]  # a day: median delay; NaN where there is none
+
+    @property
+    def subject(self) -> str:
+        """The link or the domain, for a finding."""
+        return f"{self.source} -> {self.target}" if self.target else self.source
+
+
+@dataclass(frozen=True, slots=True)
+class Observations:
+    """Some weeks of daily figures up to the day looked at, which is the last of `days`."""
+
+    days: tuple[date, ...]  # consecutive, oldest first
+    mapped: NDArray[np.bool_]  # a day: whether its figures are known
+    courses: tuple[Course, ...] = ()  # busy links, and the domains that hand mail to us
+    traffic: Traffic = field(default_factory=Traffic)  # of the last day
+    known_relays: frozenset[str] = frozenset()  # of earlier days, as far back as what is new is told by
+    looked_back_to: date | None = None  # the first of these days; None: there was no earlier map
+
+    @property
+    def day(self) -> date:
+        """The day looked at."""
+        return self.days[-1]
+
+
+def finding_figures(finding: Finding) -> dict[str, Any]:
+    """A finding as plain JSON values, for programs."""
+    return {**asdict(finding), "since": finding.since and finding.since.isoformat()}
+
+
+Detector = Callable[[Observations], Iterable[Finding]]
+"""A function of one argument: all that a plug-in has to be."""

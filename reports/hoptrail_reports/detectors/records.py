@@ -1,0 +1,63 @@
+"""Findings in the store, by day; and the observations of a day out of what the nights before left there."""
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from datetime import date, timedelta
+from typing import Final
+
+import numpy as np
+
+from hoptrail_reports.detectors.finding import Finding, Observations
+from hoptrail_reports.detectors.hours import stored_courses
+from hoptrail_reports.topology import tables
+from hoptrail_reports.topology.traffic import Traffic
+from hoptrail_store.store import Store
+
+WINDOW: Final = timedelta(days=55)
+"""Eight weeks with the day itself."""
+
+
+def observations(connection: sqlite3.Connection, day: date, traffic: Traffic, *, new_after_days: int) -> Observations:
+    """What the detectors look at for a day whose own map is `traffic`."""
+    first, yesterday = day - WINDOW, day - timedelta(days=1)
+    days = tuple(first + timedelta(days=n) for n in range((day - first).days + 1))
+    mapped = {*tables.mapped_days(connection, first, yesterday), day}
+    since = day - timedelta(days=new_after_days)
+    earlier = tables.mapped_days(connection, since, yesterday)
+    return Observations(
+        days,
+        np.array([one in mapped for one in days]),
+        tuple(stored_courses(connection, first, day)),
+        traffic,
+        tables.relays_seen(connection, since, yesterday),
+        earlier[0] if earlier else None,
+    )
+
+
+def put_findings(store: Store, day: date, findings: Iterable[Finding]) -> None:
+    """Keep the findings of a day in place of what was there."""
+    rows = {
+        (one.kind, one.subject): (one.score, one.sentence, json.dumps(dict(one.evidence)), one.relay, one.since)
+        for one in findings
+    }
+    with store.transaction():
+        store.db.conn.execute("DELETE FROM finding_day WHERE day = ?", (day.isoformat(),))
+        store.db.conn.executemany(
+            "INSERT INTO finding_day VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [(day.isoformat(), *key, *figures, since and since.isoformat()) for key, (*figures, since) in rows.items()],
+        )
+
+
+def findings_of(connection: sqlite3.Connection, day: date) -> tuple[Finding, ...]:
+    """What was found on a day, most pressing first."""
+    return tuple(
+        Finding(
+            kind, subject, score, sentence, json.loads(evidence), relay, date.fromisoformat(since) if since else None
+        )
+        for kind, subject, score, sentence, evidence, relay, since in connection.execute(
+            "SELECT kind, subject, score, sentence, evidence, relay, since FROM finding_day WHERE day = ?"
+            " ORDER BY score DESC, kind, subject",
+            (day.isoformat(),),
+        )
+    )
