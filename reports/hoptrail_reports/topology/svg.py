@@ -32,7 +32,7 @@ TOOLTIP_RELAYS = 12
 STANDING_WORDS = {
     Standing.OURS: "ours or trusted by us",
     Standing.SEEN: "handed mail to a host of ours",
-    Standing.CLAIMED: "claimed by other hosts' lines only",
+    Standing.CLAIMED: "no line of its own that we believe",
 }
 
 _GROUPED = re.compile(r"(\d+) of (\S+) \(row ")
