@@ -1,6 +1,6 @@
 """Goodput as the share of mail to unknown recipients rises (Pathak, Roy and Hu's Figure 2), on a private Postfix.
 
-    .venv/bin/python bench/bounces.py [--rounds 2] [--sessions 4000] [--scored 300] [--clients 200]
+    .venv/bin/python bench/bounces.py [--rounds 2] [--sessions 4000] [--scored 300] [--clients 200] [--svg FILE]
 
 A closed loop of client connections, each with one message; the share of them that names an unknown recipient is spread
 evenly. The table holds valid messages a second, and refused ones in brackets, medians of the rounds; the last line is
@@ -12,7 +12,9 @@ import json
 import statistics
 import sys
 from contextlib import ExitStack
+from pathlib import Path
 
+import curve
 import load
 import rivals
 import sample
@@ -45,6 +47,7 @@ def main() -> None:
     arguments.add_argument("--sessions", type=int, default=4_000)
     arguments.add_argument("--scored", type=int, default=300, help="sessions through spamass-milter")
     arguments.add_argument("--clients", type=int, default=200)
+    arguments.add_argument("--svg", type=Path, help="draw the curves into this file")
     given = arguments.parse_args()
     rivals.unpack()
     with ExitStack() as stack:
@@ -77,7 +80,12 @@ def main() -> None:
             cells = (f"{valid:.0f} ({refused:.0f})" for valid, refused in (medians[name, share] for share in SHARES))
             print(f"{name:<18}" + "".join(f"{cell:>16}" for cell in cells))
         print(f"Hoptrail counted {daemon.counter('recipients_refused')} refused recipients")
-        print(json.dumps({name: [round(medians[name, share][0], 1) for share in SHARES] for name in ports}))
+        goodput = {name: [round(medians[name, share][0], 1) for share in SHARES] for name in ports}
+        if given.svg:
+            title = "Valid mail a second as the share of unknown recipients rises"
+            axes = ("% of the mail names an unknown recipient", "valid mail/s")
+            given.svg.write_text(curve.draw(title, axes, SHARES, goodput), encoding="utf-8")
+        print(json.dumps(goodput))
 
 
 if __name__ == "__main__":
