@@ -327,7 +327,9 @@ def test_memory_is_bounded_and_the_parts_of_a_message_come_together_in_the_store
     tracker = Tracker(open_max=10)
     given_out = []
     for number in range(1000):
-        given_out += tracker.add("mx1", NOON, "Postfix", About(f"{number:010X}", client=Client("203.0.113.9")))
+        given_out += tracker.add(
+            "mx1", NOON, "Postfix", About(f"{number:010X}", client=Client("203.0.113.9"), sender="")
+        )
     assert len(given_out) == 990
     take_in(tmp_path, "".join(lines[:4]))
     take_in(tmp_path, "".join(lines[6:]))
@@ -369,3 +371,20 @@ def test_a_store_that_hides_people_keeps_no_recipient_of_a_log(tmp_path):
     assert "b@example.org" not in dump
     assert "c@example.com" not in dump
     assert hidden == 2
+
+
+def test_a_message_refused_at_its_end_or_never_finished_is_none(tmp_path):
+    lines = POSTFIX.splitlines(keepends=True)
+    refused = "May  1 12:00:02 mx1 postfix/cleanup[12]: 4dD1Zx0YqGz9v1: milter-reject: END-OF-MESSAGE from gw[203.0.113.9]: 5.7.1 no\n"
+    result, messages = take_in(tmp_path, "".join([*lines[:3], refused]), "".join(lines[:2]).replace("v1:", "v7:"))
+    assert (result.imported, messages) == (0, [])
+
+
+def test_parts_of_one_message_that_are_stored_together_are_known_again_together(tmp_path):
+    expanded = SENDMAIL + SENDMAIL.splitlines()[1].replace("<b@example.org>,<d@", "<e@").replace(
+        "store.example.org. [192.0.2.7]", "other.example.org. [192.0.2.8]"
+    )
+    first, messages = take_in(tmp_path, expanded)
+    again, same = take_in(tmp_path, expanded)
+    assert (first.imported, again.imported, same) == (2, 0, messages)
+    assert [message.recipients for message in messages] == [("b@example.org", "d@example.org"), ()]

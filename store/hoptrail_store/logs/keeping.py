@@ -61,9 +61,9 @@ class Keeper:
 
     def keep(self, messages: Sequence[LogMessage], refusals: Sequence[Refusals]) -> None:
         """Store some messages and sessions in one transaction. Raises StoreError."""
-        found = [(message, self._known(message)) for message in messages]
         with self.store.transaction() as names:
-            for message, known in found:
+            for message in messages:
+                known = self._known(message)  # a part of the same message may stand just before it
                 since = None if known is None else known[1]
                 new = False
                 for copy in copies_of(message, ids=self.ids, site=self.site, known_since=since):

@@ -60,8 +60,8 @@ class LogMessage:
 
     @property
     def has_content(self) -> bool:
-        """Whether there is anything to store."""
-        return self.taken is not None or self.sender is not None or bool(self.outgoing or self.into_filter)
+        """Whether there is a message: a client that names a recipient and goes, or is refused at last, leaves none."""
+        return self.sender is not None or bool(self.outgoing or self.into_filter)
 
 
 class Tracker:
