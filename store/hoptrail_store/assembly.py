@@ -6,11 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlite_utils import Database
-
 from hoptrail_store import trail
 from hoptrail_store.records import MessageRecord, Score
 from hoptrail_store.settings import EVIDENCE_MAX_BYTES
+from hoptrail_store.sqlite import Database
 from hoptrail_tracer.model import AddressFacts, Connection, ZoneResult
 
 Row = Mapping[str, Any]

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlite_utils import Database
-
 from hoptrail_store import migrations
 from hoptrail_store.errors import ForeignStoreError, NewerStoreError, store_error
 from hoptrail_store.migrations import Step
 from hoptrail_store.ownership import open_owned
+from hoptrail_store.sqlite import Database
 
 APPLICATION_ID = 0x486F7074  # "Hopt": tells our files from any other program's
 

@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
-from sqlite_utils import Database
-
 from hoptrail_store import assembly
 from hoptrail_store.assembly import moment
 from hoptrail_store.database import check_version, open_database
 from hoptrail_store.errors import UnavailableStoreError
 from hoptrail_store.records import MessageRecord, RefusalCount
 from hoptrail_store.rows import milliseconds
+from hoptrail_store.sqlite import Database
 
 _PORTION = 500  # messages; below SQLite's limit of bound values
 _WAIT_S = 5.0

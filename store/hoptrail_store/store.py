@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from sqlite_utils import Database
-
 from hoptrail_store import database as files
 from hoptrail_store import rows
 from hoptrail_store.anonymise import Mask, anonymous, anonymous_refusals, mark_anonymised
@@ -19,6 +17,7 @@ from hoptrail_store.names import Names
 from hoptrail_store.records import Answer, MessageRecord, RefusalCount
 from hoptrail_store.rows import Prepared
 from hoptrail_store.settings import StoreSettings
+from hoptrail_store.sqlite import Database
 
 _SYNCHRONOUS = {"checkpoint": "NORMAL", "commit": "FULL"}
 
