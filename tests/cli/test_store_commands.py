@@ -59,7 +59,7 @@ def test_import_says_what_it_did_and_does_it_once(hoptrail, config, mailbox, tmp
 
 def test_a_file_that_cannot_be_made_is_named_without_the_systems_number(hoptrail, config, mailbox):
     hoptrail("import", "--config", config, mailbox)
-    done = hoptrail("topology", "--config", config, "-o", "/nonexistent/map.svg")
+    done = hoptrail("topology", "--config", config, "--since", "2002-08-22", "-o", "/nonexistent/map.svg")
     assert (done.code, done.err) == (1, "hoptrail: /nonexistent/map.svg: No such file or directory\n")
 
 
