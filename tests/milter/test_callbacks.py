@@ -7,6 +7,7 @@ import pytest
 from Milter.testctx import TestCtx
 
 from hoptrail_milter.callbacks import SmtpClient
+from hoptrail_milter.clients import Clients
 from hoptrail_milter.counters import Board
 from hoptrail_milter.log import open_log
 from hoptrail_milter.services import Services
@@ -120,3 +121,23 @@ def test_an_mta_that_is_gone_at_the_edits_is_no_fault_of_ours(services, monkeypa
     assert (services.counters["faults"], services.counters["recorded"]) == (0, 1)
     assert "edit-failed" in caplog.text
     assert "Traceback" not in caplog.text
+
+
+def test_connect_is_answered_only_where_harvesters_are_acted_upon(tmp_path, monkeypatch):
+    (tmp_path / "store").mkdir()
+    offer(monkeypatch, ALL_STEPS)
+    settings = settings_in(tmp_path, harvest={"action": "refuse", "refusals": 5})
+    services = Services(settings, Board(1).worker(0), open_log(settings.milter), Clients(1))
+    monkeypatch.setattr(Milter, "factory", lambda: SmtpClient(services))
+    try:
+        answers = []
+        for _ in range(2):
+            ctx = TestCtx()
+            ctx._negotiate()
+            assert not ctx._protocol & Milter.P_NR_CONN
+            monkeypatch.setattr(ctx, "setreply", lambda *reply: answers.append(reply[0]))
+            answers.append(ctx.getpriv().connect("x", 2, ("198.51.100.7", 1)))
+            services.harvest.count("198.51.100.8", None, accepted=0, refused=5, has_user=False)
+        assert answers == [Milter.CONTINUE, "421", Milter.TEMPFAIL]
+    finally:
+        services.close()
