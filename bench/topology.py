@@ -213,18 +213,20 @@ def _hops(
 
 @dataclass(slots=True)
 class Clock:
-    """Progress that notes how long each step took."""
+    """Progress that notes how long each step took, and how much of the CPU: all threads, so of both cores."""
 
     steps: dict[str, float] = field(default_factory=dict)
     step: str = ""
     begun: float = field(default_factory=time.perf_counter)
+    cpu: float = field(default_factory=time.process_time)
 
     def begin(self, step: str) -> None:
         self.end()
-        self.step, self.begun = step, time.perf_counter()
+        self.step, self.begun, self.cpu = step, time.perf_counter(), time.process_time()
 
     def end(self) -> None:
         self.steps[self.step or "begin"] = time.perf_counter() - self.begun
+        self.steps[f"{self.step or 'begin'}, CPU"] = time.process_time() - self.cpu
 
     def expect(self, total: int) -> None:
         pass

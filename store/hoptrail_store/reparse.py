@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hoptrail_store import assembly, rows, trail
-from hoptrail_store.archive.ledger import archived_up_to
+from hoptrail_store.archive.ledger import archived_up_to, recorded_parts
 from hoptrail_store.records import MessageRecord
 from hoptrail_store.store import Store
 from hoptrail_tracer.chain import trace
@@ -77,10 +77,11 @@ def _replace(store: Store, traces: Sequence[tuple[int, MessageRecord, Trace]]) -
     packed = [(trail.pack(record.fields, new), number) for number, record, new in traces]
     connection = store.db.conn
     with store.transaction() as names:
+        archived = recorded_parts(connection)
         connection.executemany("UPDATE trail SET data = ? WHERE message = ?", packed)
         for number, record, new in traces:
             way = rows.way_of(new)
-            if number > archived_up_to(connection, str(record.received_at.date())):
+            if number > archived_up_to(archived, record.received_at.date()):
                 connection.execute("DELETE FROM hop WHERE message = ?", (number,))
                 rows.insert_hops(connection, names, number, new, way)
             connection.execute("DELETE FROM anomaly WHERE message = ?", (number,))

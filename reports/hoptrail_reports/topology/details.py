@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from hoptrail_reports.topology.engine import archived_sources, seen_with
-from hoptrail_store.archive.ledger import archived_up_to
+from hoptrail_store.archive.ledger import archived_up_to, recorded_parts
 from hoptrail_store.archive.parts import archived_parts
 from hoptrail_store.reader import Reader, day_span
 from hoptrail_store.rows import milliseconds
@@ -47,7 +47,7 @@ def relay_details(reader: Reader, archive: str, day: date, relays: Collection[st
     """What is known of some relays from a day's mail, in the store or in the archive at a path ("" for none)."""
     span = tuple(map(milliseconds, day_span(day)))
     connection = reader.db.conn
-    stored = (*span, archived_up_to(connection, str(day)))
+    stored = (*span, archived_up_to(recorded_parts(connection), day))
     addresses: Counter[tuple[str, str]] = Counter()
     software: Counter[tuple[str, str]] = Counter()
     for found, sql in ((addresses, _ADDRESSES), (software, _SOFTWARE)):

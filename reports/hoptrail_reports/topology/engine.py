@@ -20,8 +20,8 @@ from ibis import ir
 from hoptrail_reports.topology.expression import PART, Figures, Sources, figures, named
 from hoptrail_reports.topology.tables import Shared, link_stats, relay_stats
 from hoptrail_reports.topology.traffic import Direction, Link, Traffic, Way, traffic
-from hoptrail_store.archive.columns import open_columns
-from hoptrail_store.archive.ledger import archived_up_to, recorded_parts
+from hoptrail_store.archive.columns import Columns, open_columns
+from hoptrail_store.archive.ledger import PartRecord, archived_up_to, own_hosts, recorded_parts
 from hoptrail_store.archive.parts import Part, archived_parts, check_part, part_of, write_part
 from hoptrail_store.assembly import moment
 from hoptrail_store.errors import ArchiveError
@@ -104,20 +104,31 @@ def open_parts(settings: StoreSettings, selection: Selection) -> Iterator[Parts]
     last_moment = selection.until - timedelta(microseconds=1)
     first, last = selection.since.astimezone(UTC).date(), last_moment.astimezone(UTC).date()
     with open_readonly(settings.path) as reader, tempfile.TemporaryDirectory(prefix="hoptrail-") as folder:
-        archived = _archived(reader, settings, first, last)
+        with open_columns(settings.path) as columns:  # before the records are read: what is deleted then is still seen
+            found = archived_parts(Path(settings.archive), first, last) if settings.archive else []
+            records = recorded_parts(reader.db.conn, f"day BETWEEN '{first}' AND '{last}'")
+            archived = _archived(found, records, settings)
+            stored = []
+            if selection.hosts is None or not own_hosts(reader.db.conn).isdisjoint(selection.hosts):
+                stored = _stored(reader, columns, records, Path(folder), (first, last))
         if selection.hosts is not None:
             archived = [part for part in archived if part.host in selection.hosts]
-        stored = []
-        with open_columns(settings.path) as columns:
-            for day in days_with_mail(reader.db.conn, first, last):
-                span = day_ms(day)
-                numbers = day_numbers(reader.db.conn, *span, archived_up_to(reader.db.conn, str(day)))
-                if len(numbers):
-                    part = part_of(Path(folder), day, _HERE, 0)
-                    portions = (columns.portion(condition, *span) for condition in conditions(numbers))
-                    write_part(part, portions, columns)
-                    stored.append(part)
         yield Parts(archived, stored)
+
+
+def _stored(
+    reader: Reader, columns: Columns, records: Sequence[PartRecord], folder: Path, days: tuple[date, date]
+) -> list[Part]:
+    """What of a span of days is in the store, written below a folder."""
+    parts = []
+    for day in days_with_mail(reader.db.conn, *days):
+        span = day_ms(day)
+        numbers = day_numbers(reader.db.conn, *span, archived_up_to(records, day))
+        if len(numbers):
+            part = part_of(folder, day, _HERE, 0)
+            write_part(part, (columns.portion(condition, *span) for condition in conditions(numbers)), columns)
+            parts.append(part)
+    return parts
 
 
 def open_duckdb() -> Any:  # noqa: ANN401 - Ibis makes its backends' classes at run time
@@ -206,18 +217,18 @@ def _rows(table: ir.Table) -> Iterator[tuple[Any, ...]]:
         yield from zip(*(column.cast(kind).to_pylist() for column, kind in columns), strict=True)
 
 
-def _archived(reader: Reader, settings: StoreSettings, first: date, last: date) -> list[Part]:
-    """The parts of a span of days that count, each looked at: no map is drawn from half of what should be there."""
-    span = f"day BETWEEN '{first}' AND '{last}'"
-    recorded = {(one.day, one.host, one.part): one.state for one in recorded_parts(reader.db.conn, span)}
-    found = archived_parts(Path(settings.archive), first, last) if settings.archive else []
+def _archived(found: Sequence[Part], records: Sequence[PartRecord], settings: StoreSettings) -> list[Part]:
+    """The parts found that count, each looked at: no map is drawn from half of what should be there."""
     parts = {(str(part.day), part.host, part.number): part for part in found}
-    for key, state in recorded.items():
-        if state in {"writing", "expired"}:
+    for record in records:
+        key = record.day, record.host, record.part
+        if record.state in {"writing", "expired"}:
             parts.pop(key, None)
-        elif key not in parts:
-            where = settings.archive or "[store] archive, which is empty,"
-            raise ArchiveError(f"{where} has no part {key[2]} of {key[0]}, host {key[1]}, which was moved there")
+        elif key not in parts:  # renamed since, or lost
+            parts[key] = part_of(Path(settings.archive), date.fromisoformat(record.day), record.host, record.part)
+            if not settings.archive or not parts[key].folder.is_dir():
+                where = settings.archive or "[store] archive, which is empty,"
+                raise ArchiveError(f"{where} has no part {key[2]} of {key[0]}, host {key[1]}, which was moved there")
     for part in parts.values():
         check_part(part)
     return list(parts.values())

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from hoptrail_store.errors import UnavailableStoreError
 from hoptrail_store.rows import BEGINNING, LOOPED, REPEATED, REVISITED
 
 _BATCH_ROWS = "131072"
@@ -79,11 +80,13 @@ class Portion:
 
 
 class Columns:
-    """One store read in columns, from a connection of its own that changes nothing."""
+    """One store read in columns as it stood when it was opened, from a connection of its own that changes nothing."""
 
-    def __init__(self, connection: Any) -> None:  # noqa: ANN401 - ADBC's
+    def __init__(self, store: Path, connection: Any) -> None:  # noqa: ANN401 - ADBC's
         """Take over an open connection; callers use `open_columns`."""
+        self._store = store
         self._connection = connection
+        self._query("SELECT count(*) FROM meta")  # from the first look on a transaction sees what was there then
 
     def portion(self, condition: str, since_ms: int, until_ms: int) -> Portion:
         """Return the messages of a span that meet a condition of `hoptrail_store.spans.conditions` on `{}`."""
@@ -93,27 +96,32 @@ class Columns:
 
     def names(self, ids: Ids) -> Iterator[pa.RecordBatch]:
         """Yield the texts of some ids, in batches of the schema `NAMES`."""
-        with closing(self._connection.cursor()) as cursor:
-            for batch in _execute(cursor, "SELECT id, text FROM name ORDER BY id"):
+        with self._executed("SELECT id, text FROM name ORDER BY id") as batches:
+            for batch in batches:
                 wanted = batch.filter(pa.array(np.isin(batch["id"].to_numpy(), ids)))
                 yield pa.RecordBatch.from_arrays([wanted["id"].cast(pa.int32()), wanted["text"]], schema=NAMES)
 
     def _query(self, sql: str) -> pa.Table:
-        with closing(self._connection.cursor()) as cursor:
-            return _execute(cursor, sql).read_all()
+        with self._executed(sql) as batches:
+            return batches.read_all()
+
+    @contextmanager
+    def _executed(self, sql: str) -> Iterator[pa.RecordBatchReader]:
+        try:
+            with closing(self._connection.cursor()) as cursor:
+                cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": _BATCH_ROWS})
+                cursor.execute(sql)
+                yield cursor.fetch_record_batch()
+        except sqlite.Error as error:
+            raise UnavailableStoreError(f"{self._store}: it cannot be read ({error})") from error
 
 
 @contextmanager
 def open_columns(store: Path | str) -> Iterator[Columns]:
     """Give the columns of the store at a path for a block; the caller has looked whether it is one."""
-    with closing(sqlite.connect(f"{Path(store).absolute().as_uri()}?mode=ro")) as connection:
-        yield Columns(connection)
-
-
-def _execute(cursor: Any, sql: str) -> pa.RecordBatchReader:  # noqa: ANN401 - ADBC's
-    cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": _BATCH_ROWS})
-    cursor.execute(sql)
-    return cursor.fetch_record_batch()
+    store = Path(store)
+    with closing(sqlite.connect(f"{store.absolute().as_uri()}?mode=ro")) as connection:
+        yield Columns(store, connection)
 
 
 def _joined(messages: pa.Table, hops: pa.Table) -> Portion:

@@ -4,7 +4,9 @@ Whoever reads the store's own hops asks here which of them the archive holds alr
 """
 
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal
 
 State = Literal["writing", "moving", "moved", "expired"]
@@ -45,9 +47,13 @@ def drop_record(connection: sqlite3.Connection, record: PartRecord) -> None:
     )
 
 
-def archived_up_to(connection: sqlite3.Connection, day: str) -> int:
+def archived_up_to(records: Iterable[PartRecord], day: date) -> int:
     """Return the number of the last message of a day whose hops the archive holds; those after it are in the store."""
-    row = connection.execute(
-        "SELECT max(last_number) FROM archive_part WHERE day = ? AND state <> 'writing'", (day,)
-    ).fetchone()
-    return int(row[0] or 0)
+    return max(
+        (record.last_number for record in records if record.day == str(day) and record.state != "writing"), default=0
+    )
+
+
+def own_hosts(connection: sqlite3.Connection) -> frozenset[str]:
+    """Return the names that this store's host has in the archive: one, unless it was renamed."""
+    return frozenset(host for (host,) in connection.execute("SELECT DISTINCT host FROM archive_part"))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 
-from hoptrail_store.archive.columns import Columns, open_columns
+from hoptrail_store.archive.columns import open_columns
 from hoptrail_store.archive.ledger import PartRecord, drop_record, put_record, recorded_parts
 from hoptrail_store.archive.parts import archived_parts, drop_part, part_of, write_part
 from hoptrail_store.errors import BusyStoreError
@@ -77,10 +77,9 @@ def _move_days(store: Store, host: str, before: date, progress: Callable[[], Non
     moved = Moved()
     [newest] = store.db.execute("SELECT coalesce(max(number), 0) FROM message").fetchone()
     looked = store.db.execute("SELECT value FROM meta WHERE key = 'archive_looked'").fetchone()
-    with open_columns(store.path) as columns:
-        for day in days_to_move(store, before, looked[0] if looked else 0):
-            moved = Moved(moved.days + 1, moved.hops + _move_day(store, columns, archive, host, day))
-            progress()
+    for day in days_to_move(store, before, looked[0] if looked else 0):
+        moved = Moved(moved.days + 1, moved.hops + _move_day(store, archive, host, day))
+        progress()
     with store.transaction():
         store.db.execute("INSERT OR REPLACE INTO meta VALUES ('archive_looked', ?)", (newest,))
     return moved
@@ -112,7 +111,7 @@ def expire_days(store: Store, today: date) -> int:
     return len({record.day for record in old})
 
 
-def _move_day(store: Store, columns: Columns, archive: Path, host: str, day: date) -> int:
+def _move_day(store: Store, archive: Path, host: str, day: date) -> int:
     since_ms, until_ms = day_ms(day)
     connection = store.db.conn
     after = max((one.last_number for one in recorded_parts(connection, f"day = '{day}'")), default=0)
@@ -125,8 +124,9 @@ def _move_day(store: Store, columns: Columns, archive: Path, host: str, day: dat
     with store.transaction():
         put_record(connection, record)
     try:
-        portions = (columns.portion(condition, since_ms, until_ms) for condition in conditions(numbers))
-        hops = write_part(part, portions, columns)
+        with open_columns(store.path) as columns:  # only now, so that it holds all that was numbered
+            portions = (columns.portion(condition, since_ms, until_ms) for condition in conditions(numbers))
+            hops = write_part(part, portions, columns)
     except BaseException:
         finish(store)
         raise
