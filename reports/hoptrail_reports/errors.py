@@ -17,6 +17,10 @@ class LookupsDownError(ReportError):
     """Nothing could be looked up: the network or its resolver is down, and the next night tries again."""
 
 
+class DetectorsError(ReportError):
+    """Some detector could not finish; what the others found stands."""
+
+
 class ClusterError(ReportError):
     """The Spark cluster is out of reach, or could not do what it was asked."""
 

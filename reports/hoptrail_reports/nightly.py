@@ -14,7 +14,11 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from hoptrail_reports import drafting
-from hoptrail_reports.errors import LookupsDownError, OpenDayError, ReportError
+from hoptrail_reports.detectors.finding import Finding
+from hoptrail_reports.detectors.hours import day_hours, put_hours
+from hoptrail_reports.detectors.records import findings_of, observations, put_findings
+from hoptrail_reports.detectors.run import installed, run_all
+from hoptrail_reports.errors import DetectorsError, LookupsDownError, OpenDayError, ReportError
 from hoptrail_reports.gather import gather
 from hoptrail_reports.pages.figures import HISTORY_DAYS
 from hoptrail_reports.pages.folder import NightsFolder
@@ -128,6 +132,7 @@ class _Job:
     progress: Progress
     traffic: Traffic = field(default_factory=Traffic)
     drafts: tuple[DraftLine, ...] = ()
+    findings: tuple[Finding, ...] = ()
     steps: list[Step] = field(default_factory=list)
 
     def run(self) -> Night:
@@ -140,8 +145,9 @@ class _Job:
             drafts=self.drafts,
         )
         self._attempt("map into the store", lambda: self._keep_step(report))
+        self._attempt("anomalies", self._anomalies_step)
         self._attempt("old records", self._retention_step)
-        report = replace(report, steps=tuple(self.steps))
+        report = replace(report, findings=self.findings, steps=tuple(self.steps))
         place = self._attempt("pages", lambda: self._pages_step(report))
         return Night(replace(report, steps=tuple(self.steps)), self.folder.path / str(self.day) if place else None)
 
@@ -167,6 +173,19 @@ class _Job:
             self.settings.store, whole_days(self.day, self.day), cluster=self.settings.reports.spark
         )
         return f"{counted(self.traffic.messages, 'message')}, {counted(self.traffic.hops, 'hop')}"
+
+    def _anomalies_step(self) -> str:
+        if any(step.failed for step in self.steps if step.name == MAP_STEP):
+            return "not looked for, since there is no new map"
+        put_hours(self.store, self.day, day_hours(self.settings.store, self.day), self.traffic)
+        connection, before = self.reader.db.conn, self.day - ONE_DAY
+        seen = observations(connection, self.day, self.traffic, new_after_days=self.settings.reports.new_after_days)
+        outcome = run_all(seen, installed(), before=findings_of(connection, before), before_day=before)
+        self.findings = outcome.findings
+        put_findings(self.store, self.day, self.findings)
+        if outcome.failures:
+            raise DetectorsError("; ".join(f"{name}: {why}" for name, why in outcome.failures.items()))
+        return counted(len(self.findings), "finding")
 
     def _drafts_step(self) -> str:
         settings = self.settings

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any
 
+from hoptrail_reports.detectors.finding import Finding, finding_figures
 from hoptrail_reports.topology.colours import Colour
 from hoptrail_reports.topology.compare import Comparison
 from hoptrail_reports.topology.graph import RelayMap
@@ -74,6 +75,7 @@ class DayReport:
     new_relays: tuple[str, ...] = ()  # busiest first
     new_since: date | None = None  # the first day that was looked back to; None: there was no earlier map
     drafts: tuple[DraftLine, ...] = ()
+    findings: tuple[Finding, ...] = ()  # most pressing first
     steps: tuple[Step, ...] = field(default=())
 
     @property
@@ -119,6 +121,7 @@ def figures(report: DayReport) -> dict[str, Any]:
         "changes": _changes(report.changes),
         "harvests": [asdict(harvest) for harvest in report.harvests],
         "zones": [asdict(zone) for zone in report.zones],
+        "findings": [finding_figures(finding) for finding in report.findings[:LISTED_IN_JSON]],
         "drafts": [asdict(draft) for draft in report.drafts],
         "steps": [asdict(step) for step in report.steps],
     }

@@ -3,16 +3,19 @@
 from collections.abc import Iterator
 
 from hoptrail_reports.attention import notices
+from hoptrail_reports.detectors.finding import Finding
 from hoptrail_reports.report import DayReport
 from hoptrail_reports.shown import counted, percent, shown
 
+FINDINGS_SHOWN = 12
 NEW_SHOWN = 10
 DRAFTS_SHOWN = 20
 
 
 def text(report: DayReport, *, place: str | None = None) -> str:
     """The summary, at most some fifty lines; `place` is the path of the pages, where there are any."""
-    return "\n".join([*_head(report, place), *_attention(report), *_new(report), *_drafts(report)]) + "\n"
+    parts = (_head(report, place), _attention(report), _findings(report), _new(report), _drafts(report))
+    return "\n".join(line for part in parts for line in part) + "\n"
 
 
 def _head(report: DayReport, place: str | None) -> Iterator[str]:
@@ -40,6 +43,23 @@ def _attention(report: DayReport) -> Iterator[str]:
         return
     yield "Look at first:"
     yield from (f"  {notice.level:<6}  {notice.text}" for notice in found)
+
+
+def _findings(report: DayReport) -> Iterator[str]:
+    if not report.findings:
+        return
+    yield ""
+    yield "What is wrong (hoptrail topology anomalies), most pressing first:"
+    for finding in report.findings[:FINDINGS_SHOWN]:
+        yield f"  {finding_line(finding)}"
+    if len(report.findings) > FINDINGS_SHOWN:
+        yield f"  and {len(report.findings) - FINDINGS_SHOWN:,} more"
+
+
+def finding_line(finding: Finding) -> str:
+    """A finding on one line: its kind, its sentence, and since when it is known."""
+    since = f" [since {finding.since}]" if finding.since else ""
+    return f"{shown(finding.kind, 20):<14}  {shown(finding.sentence, 600)}{since}"
 
 
 def _new(report: DayReport) -> Iterator[str]:

@@ -289,6 +289,34 @@ CREATE TABLE rank_day (
     PRIMARY KEY (day, relay_name, rank)
 ) WITHOUT ROWID;
 
+-- How a closed UTC day's mail was spread over its hours, for what tells silence from chance (docs/anomalies.md).
+--   source_name, target_name   of a link of ours with enough mail; the same twice: all mail that a domain handed to us
+--   hours                      24 counts of messages with commas between;  delays, median_s   of a link, as in `link_day`
+CREATE TABLE hours_day (
+    day TEXT NOT NULL,
+    source_name INTEGER NOT NULL REFERENCES name,
+    target_name INTEGER NOT NULL REFERENCES name,
+    hours TEXT NOT NULL,
+    delays INTEGER NOT NULL,
+    median_s REAL,
+    PRIMARY KEY (day, source_name, target_name)
+) WITHOUT ROWID;
+
+-- What the detectors found on a closed UTC day: `hoptrail topology anomalies`.
+--   kind, subject   what is wrong with what;  score  in 0..1, findings are ranked by it;  evidence  JSON of figures
+--   relay           whose page tells more;  since  its first day, NULL: this one
+CREATE TABLE finding_day (
+    day TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    score REAL NOT NULL,
+    sentence TEXT NOT NULL,
+    evidence TEXT NOT NULL,
+    relay TEXT,
+    since TEXT,
+    PRIMARY KEY (day, kind, subject)
+) WITHOUT ROWID;
+
 -- The figures of a closed day's report, for the reports of later days to compare with.
 --   messages   those whose way could be followed: what shares are shares of;  figures  JSON, as in summary.json
 CREATE TABLE map_day (

@@ -11,7 +11,7 @@ from types import MappingProxyType
 import click
 from click.core import ParameterSource
 
-from hoptrail.commands.topology import collections, compare, relay
+from hoptrail.commands.topology import anomalies, collections, compare, relay
 from hoptrail.commands.topology.drawing import OUTPUT, drawn, mapped, write
 from hoptrail.commands.topology.selection import (
     DAY,
@@ -105,5 +105,5 @@ def _only_collections(ctx: click.Context, names: tuple[str, ...], form: str) -> 
         raise click.UsageError(f"--format {form} takes one collection; svg and html take several")
 
 
-for each in (compare, relay, collections):
+for each in (anomalies, compare, relay, collections):
     command.add_command(each.command)
