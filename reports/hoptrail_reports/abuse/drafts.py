@@ -116,7 +116,7 @@ def _fold(night: _Night, day: date) -> None:
     reader, marked = Reader(night.store.db), marks.marked(night.store.db, day)
     spam = reader.messages(*day_span(day), spam_only=True, evidence=True)
     scored_low = (record for key in sorted(marked) for record in reader.find(key) if not _scored_spam(record))
-    ledger.forget_refused(night.store, day)  # they are judged anew: what was not kept then may be now
+    ledger.forget_unseen(night.store, day)  # a copy may have been handed in since
     ledger.put_cases(night.store, cases.fold(day, chain(spam, scored_low), night.court, marked=marked))
     marks.set_folded(night.store, marked)
 

@@ -108,10 +108,10 @@ def _case(row: _Row) -> Case:
     )
 
 
-def forget_refused(store: Store, day: date) -> None:
-    """Delete a day's cases that nobody was accused in; the fold makes those anew that still are."""
+def forget_unseen(store: Store, day: date) -> None:
+    """Delete a day's cases whose messages were not kept; the fold makes those anew that still are."""
     with store.transaction():
-        store.db.conn.execute("DELETE FROM abuse_case WHERE day = ? AND state = 'refused'", (str(day),))
+        store.db.conn.execute("DELETE FROM abuse_case WHERE day = ? AND objection = 'unseen'", (str(day),))
 
 
 def newest_day(db: Database) -> date | None:
