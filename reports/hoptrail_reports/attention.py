@@ -6,7 +6,6 @@ from typing import Literal
 
 from hoptrail_reports.report import DayReport
 from hoptrail_reports.shown import counted, duration, percent, shown
-from hoptrail_reports.topology.graph import Standing
 
 Level = Literal["broken", "look", "act"]
 
@@ -25,7 +24,6 @@ HARVEST_REFUSED = 20
 
 VOLUME_CHANGE = 0.5
 VOLUME_LEAST = 100
-SKEW_LEAST = 20
 EACH_KIND = 3
 """Sentences of one kind at most: ten minutes are for all of them."""
 
@@ -98,20 +96,7 @@ def _traffic(report: DayReport) -> Iterator[Notice]:
 
 def _relays(report: DayReport) -> Iterator[Notice]:
     relays = report.relays
-    looped = sorted((edge for edge in relays.edges.values() if edge.total.looped), key=lambda edge: -edge.total.looped)
-    if looped:
-        worst, others = looped[0], len(looped) - 1
-        yield Notice(
-            "look",
-            f"Mail went in a circle over {shown(worst.source)} → {shown(worst.target)}, "
-            f"{counted(worst.total.looped, 'time')}"
-            + (f", and over {counted(others, 'more link', 'more links')}." if others else "."),
-            relay=worst.target,
-        )
     yield from _gone_and_slow(report)
-    for relay, stats in sorted(relays.relays.items(), key=lambda item: (-item[1].reach.skewed, item[0]))[:EACH_KIND]:
-        if relays.standing[relay] is Standing.OURS and stats.reach.skewed >= max(SKEW_LEAST, stats.reach.n):
-            yield Notice("look", f"The clock of {shown(relay)} runs ahead of ours.", relay=relay)
     busy = [name for name in report.new_relays if _is_busy(relays.relays[name].messages, relays.messages)]
     for name in busy[:EACH_KIND] if report.new_since else ():
         messages = relays.relays[name].messages
