@@ -6,7 +6,7 @@ export PYTHON
 
 bin := .venv/bin
 sudo := $(if $(filter-out 0,$(shell id -u)),sudo --preserve-env=CI,)
-code := cli milter tracer store reports tests demo bench tools
+code := cli milter tracer store reports web tests demo bench tools
 
 .NOTPARALLEL:
 

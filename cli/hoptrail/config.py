@@ -22,6 +22,7 @@ from hoptrail_tracer.errors import SiteError
 from hoptrail_tracer.lookups.settings import LookupSettings
 from hoptrail_tracer.settings import SiteSettings
 from hoptrail_tracer.sitematch import compile_site
+from hoptrail_web.settings import WebSettings
 
 DEFAULT_PATH = Path("/etc/hoptrail/hoptrail.toml")
 ENVIRONMENT = "HOPTRAIL_CONFIG"
@@ -41,6 +42,7 @@ class Config:
     harvest: HarvestSettings = field(default_factory=HarvestSettings)
     reports: ReportSettings = field(default_factory=ReportSettings)
     abuse: AbuseSettings = field(default_factory=AbuseSettings)
+    web: WebSettings = field(default_factory=WebSettings)
 
 
 SECTIONS: Mapping[str, type] = MappingProxyType({each.name: cast("type", each.type) for each in fields(Config)})

@@ -27,6 +27,7 @@ COMMANDS = {
     "nightly": Entry("nightly", "Write last night's report and abuse drafts."),
     "topology": Entry("topology", "Draw the map of relays."),
     "abuse": Entry("abuse", "Review and send abuse reports."),
+    "web": Entry("web", "Review drafts in a browser."),
     "milter": Entry("milter", "Run the daemon beside the MTA."),
     "doctor": Entry("doctor", "Check what Hoptrail needs on this host."),
     "config": Entry("config", "Check and show the configuration."),
@@ -46,6 +47,8 @@ _EXTRAS = {
     "adbc_driver_sqlite": "topology",
     "pyspark": "spark",
     "maxminddb": "geo",
+    "starlette": "web",
+    "uvicorn": "web",
 }
 """The extra of the package that brings a library; what is not here, every installation has."""
 
@@ -55,6 +58,7 @@ _ROOTS = (
     ("hoptrail_store.errors", "StoreError", FAILED),
     ("hoptrail_milter.errors", "MilterError", FAILED),
     ("hoptrail_reports.errors", "ReportError", FAILED),
+    ("hoptrail_web.errors", "WebError", FAILED),
 )
 """Each package's root exception with the exit code. They are looked for among the modules already loaded, since an
 exception can come from no other, and loading them all would make every command slow."""

@@ -11,7 +11,7 @@ from testbed.places import ROOT, TOP, unpacked
 
 pytestmark = pytest.mark.services
 
-UNITS = ["hoptrail-milter.service", "hoptrail-nightly.service", "hoptrail-nightly.timer"]
+UNITS = ["hoptrail-milter.service", "hoptrail-nightly.service", "hoptrail-nightly.timer", "hoptrail-web.service"]
 SOURCE = TOP / "contrib/systemd"
 
 
@@ -45,7 +45,10 @@ def test_systemd_verifies_the_unit(host, unit):
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize(("unit", "exposure"), [("hoptrail-milter.service", 1.5), ("hoptrail-nightly.service", 1.2)])
+@pytest.mark.parametrize(
+    ("unit", "exposure"),
+    [("hoptrail-milter.service", 1.5), ("hoptrail-nightly.service", 1.2), ("hoptrail-web.service", 1.1)],
+)
 def test_sandbox_is_no_weaker_than_docs_say(host, unit, exposure):
     done = systemd("systemd-analyze", host, "security", "--offline=true", unit)
     [found] = re.findall(r"Overall exposure level for .*: ([\d.]+)", done.stdout)

@@ -44,7 +44,7 @@ def sdist(built) -> set[str]:
         return {name.partition("/")[2] for name in archive.getnames()}
 
 
-@pytest.mark.parametrize("root", ["cli", "milter", "tracer", "store", "reports"])
+@pytest.mark.parametrize("root", ["cli", "milter", "tracer", "store", "reports", "web"])
 def test_wheel_holds_every_tracked_file_of_each_package(wheel, root):
     expected = {name.partition("/")[2] for name in tracked(root)}
     assert expected
@@ -62,7 +62,7 @@ def test_wheel_holds_recipes_and_contrib_under_share(wheel, folder):
 def test_wheel_holds_no_top_level_name_that_shadows_another_package(wheel):
     tops = {name.partition("/")[0] for name in wheel}
     packages = {top for top in tops if "." not in top}
-    assert packages == {"hoptrail", "hoptrail_milter", "hoptrail_tracer", "hoptrail_store", "hoptrail_reports"}
+    assert packages == {"hoptrail", "hoptrail_milter", "hoptrail_tracer", "hoptrail_store", "hoptrail_reports", "hoptrail_web"}
 
 
 def test_wheel_declares_the_hoptrail_command(built):

@@ -1,4 +1,4 @@
-"""Imports point down only: tracer <- store <- milter, reports <- cli."""
+"""Imports point down only: tracer <- store <- milter, reports <- web <- cli."""
 
 import ast
 import sys
@@ -13,6 +13,7 @@ ROOTS = {
     "hoptrail_store": TOP / "store",
     "hoptrail_milter": TOP / "milter",
     "hoptrail_reports": TOP / "reports",
+    "hoptrail_web": TOP / "web",
     "hoptrail": TOP / "cli",
 }
 MAY_IMPORT = {
@@ -20,7 +21,8 @@ MAY_IMPORT = {
     "hoptrail_store": {"hoptrail_tracer"},
     "hoptrail_milter": {"hoptrail_tracer", "hoptrail_store"},
     "hoptrail_reports": {"hoptrail_tracer", "hoptrail_store"},
-    "hoptrail": {"hoptrail_tracer", "hoptrail_store", "hoptrail_milter", "hoptrail_reports"},
+    "hoptrail_web": {"hoptrail_tracer", "hoptrail_store", "hoptrail_reports"},
+    "hoptrail": {"hoptrail_tracer", "hoptrail_store", "hoptrail_milter", "hoptrail_reports", "hoptrail_web"},
 }
 
 

@@ -1,0 +1,49 @@
+"""`hoptrail web`: the page on its socket until somebody ends it."""
+
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import uvicorn
+
+from hoptrail_web.access import Access, read_token
+from hoptrail_web.app import Pages
+from hoptrail_web.desk import Desk
+from hoptrail_web.endpoint import listen, parse_endpoint
+from hoptrail_web.settings import WebSettings
+
+_CONNECTIONS = 64
+_STOP_S = 5
+
+
+def run(settings: WebSettings, desk: Desk, reports: Path, announce: Callable[[str], None]) -> None:
+    """Show the page until SIGTERM or SIGINT. `announce` is given the link that logs in, once the page answers there.
+
+    Raises WebError where the place is taken or the token cannot be read.
+    """
+    access = Access(read_token(Path(settings.token_file)), settings.session_hours * 3600, time.time)
+    endpoint = parse_endpoint(settings.listen)
+    with listen(endpoint) as sock:
+        config = uvicorn.Config(
+            Pages(settings, desk, reports, access).app(),
+            access_log=False,  # it would show the key of the link
+            log_config=None,
+            server_header=False,
+            proxy_headers=False,
+            lifespan="off",
+            limit_concurrency=_CONNECTIONS,
+            timeout_graceful_shutdown=_STOP_S,
+            h11_max_incomplete_event_size=16_384,
+        )
+        announce(f"{_reachable(endpoint.url, sock)}login?key={access.link_key()}")
+        uvicorn.Server(config).run(sockets=[sock])
+    if endpoint.path:
+        Path(endpoint.path).unlink(missing_ok=True)
+
+
+def _reachable(url: str, sock: socket.socket) -> str:
+    """The URL with the port that the socket really has: 0 asks for any that is free."""
+    if sock.family == socket.AF_UNIX:
+        return url
+    return f"{url.rpartition(':')[0]}:{sock.getsockname()[1]}/"
