@@ -11,6 +11,8 @@ import pytest
 
 from reports.abuse.abusedesk import HOPTRAIL, AbuseDesk
 
+pytestmark = pytest.mark.long  # a server of its own for each
+
 IP = "12.0.0.1"
 FORM = "application/x-www-form-urlencoded"
 
