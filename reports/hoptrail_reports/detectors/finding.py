@@ -48,7 +48,7 @@ class Observations:
     courses: tuple[Course, ...] = ()  # busy links, and the domains that hand mail to us
     traffic: Traffic = field(default_factory=Traffic)  # of the last day
     known_relays: frozenset[str] = frozenset()  # of earlier days, as far back as what is new is told by
-    looked_back_to: date | None = None  # the first of these days; None: there was no earlier map
+    looked_back_to: date | None = None  # the first of these days; None: no relay was on any
 
     @property
     def day(self) -> date:

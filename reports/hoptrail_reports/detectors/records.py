@@ -24,14 +24,14 @@ def observations(connection: sqlite3.Connection, day: date, traffic: Traffic, *,
     days = tuple(first + timedelta(days=n) for n in range((day - first).days + 1))
     mapped = {*tables.mapped_days(connection, first, yesterday), day}
     since = day - timedelta(days=new_after_days)
-    earlier = tables.mapped_days(connection, since, yesterday)
+    known = tables.relays_seen(connection, since, yesterday)
     return Observations(
         days,
         np.array([one in mapped for one in days]),
         tuple(stored_courses(connection, first, day)),
         traffic,
-        tables.relays_seen(connection, since, yesterday),
-        earlier[0] if earlier else None,
+        known,
+        tables.mapped_days(connection, since, yesterday)[0] if known else None,
     )
 
 
