@@ -8,7 +8,7 @@ import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
@@ -30,7 +30,7 @@ from hoptrail_store.settings import StoreSettings
 from hoptrail_store.spans import conditions, day_ms, day_numbers, days_with_mail
 from hoptrail_tracer.path import Step
 
-MEMORY_LIMIT = "512MB"
+MEMORY_LIMIT = "384MB"
 """Of DuckDB, which writes to the disk what is more; a day of 20 million hops stays below it."""
 
 _HERE = "here"  # stands for this host in the files of days that are not archived
@@ -160,7 +160,7 @@ def seen_with(
     hops = hops.filter(hops[what].notnull(), *([hops.observed] if observed else []))
     counted = hops.group_by(*PART, relay, what).aggregate(count=hops.count())
     found: Counter[tuple[str, str]] = Counter()
-    for *_, count, name, text in _rows(named(named(counted, names, relay, "relay"), names, what, "what")):
+    for *_, count, name, text in _rows(named(named(counted, sources, relay, "relay"), sources, what, "what")):
         found[name, text] += count
     return found
 
@@ -173,7 +173,7 @@ def duckdb_sources(connection: Any, parts: Sequence[Part]) -> Sources:  # noqa: 
         read: ir.Table = connection.read_parquet(files, hive_partitioning=True, hive_types_autocast=0)
         return read
 
-    return Sources(table("messages"), table("hops"), table("names"))
+    return Sources(table("messages"), table("hops"), table("names"), PART if len(parts) > 1 else ())
 
 
 def selected(sources: Sources, selection: Selection) -> Sources:
@@ -193,7 +193,7 @@ def selected(sources: Sources, selection: Selection) -> Sources:
         return sources
     messages = messages.filter(*conditions_)
     keys: list[Any] = [*PART, ("message", "number")]
-    return Sources(messages, hops.semi_join(messages, keys), sources.names)
+    return replace(sources, messages=messages, hops=hops.semi_join(messages, keys))
 
 
 def computed(wanted: Figures) -> Traffic:
