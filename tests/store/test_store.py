@@ -157,6 +157,7 @@ def test_codes_are_those_the_schema_names():
         "http",
         "internal",
         "unknown",
+        "delivery",
     ]
 
 
