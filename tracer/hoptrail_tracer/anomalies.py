@@ -205,7 +205,7 @@ def _between(newer_index: int, newer: Received, index: int, older: Received) -> 
 def _continues(newer: Received, older: Received) -> bool:
     """Whether the writer of the older line can be the client of the newer one."""
     by, rdns, helo = older.by, newer.rdns, newer.helo
-    if by is None or by in (rdns, newer.ip) or (older.by_ip is not None and older.by_ip == newer.ip):
+    if by is None or by in (rdns, helo, newer.ip) or (older.by_ip is not None and older.by_ip == newer.ip):
         return True
     owner = registrable(by)
     if owner is None:

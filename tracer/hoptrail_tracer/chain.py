@@ -22,6 +22,7 @@ from hoptrail_tracer.sitematch import compile_site
 from hoptrail_tracer.trust import Walk, walk
 
 _UNDECLARED = SiteSettings()
+_NOTHING_DECLARED = compile_site(_UNDECLARED)
 _HopDraft, _TraceDraft = draft_of(Hop), draft_of(Trace)
 
 MAX_LINES = 1000
@@ -44,7 +45,7 @@ def trace(
     Received fields are not among them, none counts as added by a host of ours. `now` bounds the dates; without it
     the newest believed line does. Raises SiteError where the site's declarations cannot be read.
     """
-    declared = compile_site(site)
+    declared = compile_site(site) if site is not _UNDECLARED else _NOTHING_DECLARED
     if connection is not None:
         connection = replace(connection, ip=canonical(connection.ip) if connection.ip else None)
     lines = list(map(parse, received[:MAX_LINES]))

@@ -89,7 +89,7 @@ def judge(
         reasons.append(because)
     if len(found) > 1:
         found.sort(key=lambda finding: (-finding.weight, finding.hop if finding.hop is not None else -1))
-    return trusts, [_anomaly(item) for item in found], reasons
+    return trusts, list(map(_anomaly, found)), reasons
 
 
 def _anomaly(finding: Finding) -> Anomaly:

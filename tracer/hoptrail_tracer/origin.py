@@ -10,6 +10,7 @@ from hoptrail_tracer.sitematch import Site
 from hoptrail_tracer.trust import Walk
 
 _Draft = draft_of(Origin)
+_NOBODY: frozenset[int] = frozenset()
 
 _BASIS = {
     Rule.OWN_HOP: ("connection", 0.95),
@@ -112,12 +113,13 @@ def find_deeper(hops: Sequence[Hop], origin: Origin, anomalies: Sequence[Anomaly
     """
     if origin.hop is None or origin.basis in {"inside", "local"}:
         return None
-    doubtful = {anomaly.hop for anomaly in anomalies if anomaly.weight >= _DOUBTFUL}
+    doubtful = {anomaly.hop for anomaly in anomalies if anomaly.weight >= _DOUBTFUL} if anomalies else _NOBODY
     below = []
     for index in range(origin.hop + 1, len(hops)):
-        if index in doubtful or hops[index].trust is Trust.FORGED:
+        hop = hops[index]
+        if index in doubtful or hop.trust is Trust.FORGED:
             break
-        if scope(hops[index].received.ip) is Scope.GLOBAL and hops[index].received.ip != origin.ip:
+        if hop.received.ip != origin.ip and scope(hop.received.ip) is Scope.GLOBAL:
             below.append(index)
     if not below:
         return None
@@ -146,7 +148,9 @@ def _is_inside(hop: Hop, walked: Walk, site: Site) -> bool:
     if walked.end is None or walked.end is Rule.UNDECLARED_RECEIVER:
         return True
     where = scope(hop.received.ip)
-    return where is Scope.LOOPBACK or where is Scope.PRIVATE or site.internal.has(hop.received.ip, None)
+    if where is Scope.LOOPBACK or where is Scope.PRIVATE:
+        return True
+    return bool(site.internal.entries) and site.internal.has(hop.received.ip, None)
 
 
 def _from_field(hops: Sequence[Hop], rule: Rule) -> Origin:

@@ -6,7 +6,7 @@ address is the origin, and all that stands below is its own word.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from hoptrail_tracer.addresses import Scope, near, scope
@@ -82,7 +82,6 @@ class _Path:
     client: Received | None = None  # the line that named the writer of the present one, if it is another host
     home: tuple[str, ...] = ()  # names of the host that picked the mail up, until it has signed a line
     signed_pickup: bool = False
-    reasons: list[tuple[str, ...]] = field(default_factory=list)
 
 
 # The rule that decides about a client, the sentence for a person, and whether the client is believed. A plain tuple:
@@ -98,6 +97,7 @@ def walk(hops: Sequence[Received], texts: Sequence[str | None], site: Site, *, o
     """
     path = _Path(Rule.OWN_HOP if observed else Rule.TOP_LINE, None if site.declared else set())
     path.source_via = path.via
+    reasons: list[tuple[str, ...]] = []
     end: Rule | None = None
     handed_in = False
     for index, received in enumerate(hops):
@@ -105,7 +105,7 @@ def walk(hops: Sequence[Received], texts: Sequence[str | None], site: Site, *, o
             break
         _look_at(received, texts[index], path)
         rule, sentence, admits = _judge(received, _next_signed(hops, index), site, path)
-        path.reasons.append((rule.says(sentence),))
+        reasons.append((rule.says(sentence),))
         # a loopback address stands for a host whose real one a newer line gave
         is_again = path.source is not None and scope(received.ip) is _LOOPBACK
         if received.ip is not None and received.kind is not _FETCH and not is_again:
@@ -123,13 +123,12 @@ def walk(hops: Sequence[Received], texts: Sequence[str | None], site: Site, *, o
             _step(path, rule, received, site)
     if end is None and path.home:
         end = Rule.LOCAL_PICKUP
-    if end in {Rule.UNREADABLE, Rule.NO_ADDRESS}:
+    if end is Rule.UNREADABLE or end is Rule.NO_ADDRESS:
         path.source = None
     name = _undoubted(hops[path.source], texts[path.source]) if path.source is not None else None
     draft = _WalkDraft(
-        len(path.reasons), path.source, name, end, path.source_via, tuple(path.reasons), observed, handed_in,
-        path.picked_up,
-    )  # fmt: skip
+        len(reasons), path.source, name, end, path.source_via, tuple(reasons), observed, handed_in, path.picked_up
+    )
     draft.__class__ = Walk
     return draft
 
@@ -208,7 +207,7 @@ def _judge_named_only(received: Received, older: Received | None, path: _Path) -
 
 def _judge_handed_in(received: Received, site: Site, path: _Path, name: str | None) -> _Verdict | None:
     """Whether the client is a user rather than a relay; a declared host that authenticates is a relay all the same."""
-    if site.trusted.has(received.ip, name):
+    if site.declared and site.trusted.has(received.ip, name):
         return None
     if path.behind_msa:
         sentence = f"{received.ip} handed the mail to a declared submission host"

@@ -6,7 +6,7 @@ What a host says of itself hardly varies from line to line, so the answers are r
 import re
 from enum import Enum, auto
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TypeAlias
 
 from hoptrail_tracer.model import Kind
 from hoptrail_tracer.received import notes
@@ -23,17 +23,9 @@ class Custom(Enum):
     NO_HELO = auto()  # no client ever says HELO
 
 
-class Writer(NamedTuple):
-    """What a line says of the host that wrote it and of the connection."""
-
-    software: str | None
-    protocol: str | None
-    tls: str | None
-    auth: str | None
-    sender: str | None
-    by_ip: str | None
-    kind: Kind
-    custom: Custom
+# What a line says of the host that wrote it and of the connection: software, protocol, TLS, authentication, envelope
+# sender, its address, the kind of step and its custom. A plain tuple, which Python takes apart twice as fast.
+Writer: TypeAlias = tuple[str | None, str | None, str | None, str | None, str | None, str | None, Kind, Custom]
 
 
 CACHED_LENGTH = 300  # a longer one does not recur; with 4,096 of them the cache stays at a few megabytes
@@ -88,7 +80,7 @@ def read(wrote: str) -> Writer:
     if protocol and _AUTHENTICATED.fullmatch(protocol):
         auth = protocol
     kind = _kind(protocol, software)
-    return Writer(
+    return (
         software,
         protocol,
         tls or first.tls or second.tls,
