@@ -1,6 +1,5 @@
 """The pages of the review: which path shows or does what. Everything that waits for the store runs in a thread."""
 
-import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, date, datetime
@@ -18,25 +17,38 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 
 from hoptrail_reports.abuse.forms import FORMS
-from hoptrail_reports.abuse.review import Edit
+from hoptrail_reports.abuse.review import Decision, Edit
 from hoptrail_reports.errors import ReportError
 from hoptrail_store.errors import StoreError
+from hoptrail_tracer.model import Contact
+from hoptrail_tracer.printable import printable
 from hoptrail_web import desk, nights
 from hoptrail_web.access import Access
 from hoptrail_web.charts import columns
 from hoptrail_web.desk import Desk, Page
 from hoptrail_web.guard import Guard
 from hoptrail_web.hops import drawn_hops
+from hoptrail_web.readmail import read_mail
+from hoptrail_web.requestlog import LOG, RequestLog
 from hoptrail_web.settings import WebSettings
 from hoptrail_web.shownmail import shown_mail
 from hoptrail_web.templates import environment
 
 COOKIE = "hoptrail-session"
 
-_LOG = logging.getLogger("hoptrail.web")
 _SPANS = (7, 30, 90, 365)
 _MUTE_DAYS = {"7": 7, "30": 30, "365": 365, "": None}
-_STATIC = {"desk.css": "text/css", "desk.js": "text/javascript"}
+_STATIC = {"desk.css": "text/css", "desk.js": "text/javascript", "icon.svg": "image/svg+xml"}
+_DECISIONS: dict[str, Decision] = {"approve": "approved", "dismiss": "dismissed"}
+_REASONS = ("false positive", "known sender", "wrong origin", "not worth a report")
+"""Why most drafts are dismissed: one key each."""
+_SOURCES = {
+    "rdap": "by the registry's RDAP answer",
+    "abusix": "by Abusix's abuse contact database",
+    "whois": "by the registry's whois answer",
+    "the contacts file": "in your own file of contacts",
+    "a person": "by a person, who wrote it in",
+}
 T = TypeVar("T")
 Form = dict[str, str]
 
@@ -57,6 +69,7 @@ class Pages:
                 Route("/login", self.login, methods=["GET", "POST"]),
                 Route("/logout", form(self.logout), methods=["POST"]),
                 Route("/static/{name}", self.static),
+                Route("/favicon.ico", RedirectResponse("/static/icon.svg")),
                 Route("/", page(self.night)),
                 Route("/draft/{id}", page(self.draft)),
                 Route("/draft/{id}/message.txt", page(self.message)),
@@ -70,7 +83,7 @@ class Pages:
                 Route("/nights/", page(self.nights)),
                 Route("/nights/{path:path}", page(self.night_file)),
             ],
-            middleware=[Middleware(Guard, hosts=self._settings.hosts)],
+            middleware=[Middleware(RequestLog), Middleware(Guard, hosts=self._settings.hosts)],
             exception_handlers={404: self._absent, ReportError: self._failed, StoreError: self._failed},
         )
 
@@ -92,10 +105,10 @@ class Pages:
                 samesite="strict",
                 secure=secure,
             )
-            _LOG.info("a session was opened")
+            LOG.info("a session was opened")
             return answer
         if given:
-            _LOG.warning("a wrong token was given")
+            LOG.warning("a wrong token was given")
         return self._html("login.html", request, wrong=bool(given), status=403 if given else 200)
 
     async def logout(self, request: Request, _: Form) -> Response:
@@ -132,7 +145,7 @@ class Pages:
     async def night(self, request: Request) -> Response:
         """A day's drafts and cases."""
         found = await run_in_threadpool(desk.night, self._desk, _day(_query(request, "day")))
-        return self._html("night.html", request, night=found, said=_query(request, "said"))
+        return self._html("night.html", request, night=found, reasons=_REASONS, said=_query(request, "said"))
 
     async def draft(self, request: Request) -> Response:
         """One draft with all that a person weighs."""
@@ -142,7 +155,11 @@ class Pages:
             request,
             page=found,
             forms=list(FORMS),
-            mail=shown_mail(found.message),
+            reasons=_REASONS,
+            found_by=_found_by(found.draft.report.contact),
+            report_lines=shown_mail(found.message),
+            mail=read_mail(found.sample),
+            mail_lines=shown_mail(found.sample),
             hops=drawn_hops(found.trace) if found.trace else (),
             said=_query(request, "said"),
             now=datetime.now(UTC),
@@ -196,21 +213,26 @@ class Pages:
 
     async def decide(self, request: Request, form: Form) -> Response:
         """Approve, dismiss or reopen a draft, and go on to the next that waits."""
-        draft_id, act, reason = request.path_params["id"], request.path_params["act"], _one_line(form.get("reason"))
-        before = await run_in_threadpool(desk.page, self._desk, draft_id, None)
-        done = await self._do(desk.decide, draft_id, act, seen=form.get("seen", ""), reason=reason)
-        _LOG.info("%s: %s", done.id, done.state)
-        following = before.following if act != "reopen" else done.id
-        return _go(f"/draft/{following}" if following else "/", f"{done.id}:{done.state}")
+        draft_id, act = request.path_params["id"], request.path_params["act"]
+        following = await run_in_threadpool(desk.following, self._desk, draft_id)
+        done = await self._do(desk.decide, draft_id, act, seen=form.get("seen", ""), reason=_reason(form))
+        LOG.info("%s: %s", done.id, done.state)
+        following = done.id if act == "reopen" else following
+        return _go(f"/draft/{following}" if following else f"/?day={done.day}", f"{done.id}:{done.state}")
 
     async def decide_campaign(self, request: Request, form: Form) -> Response:
         """Approve or dismiss all drafts of a campaign that wait."""
-        mark, act = request.path_params["mark"], request.path_params["act"]
-        if act not in {"approve", "dismiss"}:
+        mark, state, day = (
+            request.path_params["mark"],
+            _DECISIONS.get(request.path_params["act"]),
+            _day(form.get("day", "")),
+        )
+        if state is None or day is None:
             return await self._absent(request, None)
-        done = await self._do(desk.decide_campaign, mark, act, reason=_one_line(form.get("reason")))
-        _LOG.info("campaign %s: %s %d", mark, act, done)
-        return _go(f"/?day={form.get('day', '')}", f"campaign:{act}:{done}")
+        seen, reason = form.get("seen", ""), _reason(form)
+        done = await self._do(desk.decide_campaign, day, mark, state, seen=seen, reason=reason)
+        LOG.info("campaign %s of %s: %d %s", printable(mark), day, done, state)
+        return _go(f"/?day={day}", f"campaign:{state}:{done}")
 
     async def edit(self, request: Request, form: Form) -> Response:
         """Change a draft's note, contact or form."""
@@ -220,12 +242,12 @@ class Pages:
 
     async def mute(self, request: Request, form: Form) -> Response:
         """Mute the origin of a draft, and go on to the next that waits."""
-        before = await run_in_threadpool(desk.page, self._desk, request.path_params["id"], None)
-        reason = _one_line(form.get("reason")) or "muted on the review page"
         days = _MUTE_DAYS.get(form.get("days", "30"), 30)
-        made = await self._do(desk.mute, before.draft.report.facts.ip, reason=reason, days=days)
-        _LOG.info("%s: muted", made.origin)
-        return _go(f"/draft/{before.following}" if before.following else "/", f"{made.origin}:muted")
+        draft_id = request.path_params["id"]
+        made = await self._do(desk.mute, draft_id, reason=_reason(form), days=days)
+        LOG.info("%s: muted", made.origin)
+        following = await run_in_threadpool(desk.following, self._desk, draft_id)
+        return _go(f"/draft/{following}" if following else "/", f"{made.origin}:muted")
 
     async def unmute(self, request: Request, form: Form) -> Response:
         """Let drafts be made about an origin again."""
@@ -234,9 +256,7 @@ class Pages:
         return RedirectResponse("/muted", 303)
 
     async def _do(self, act: Callable[..., T], *what: object, **how: object) -> T:
-        if act is not desk.unmute:
-            how["now"] = datetime.now(UTC)
-        return await run_in_threadpool(partial(act, self._desk, *what, **how))
+        return await run_in_threadpool(partial(act, self._desk, *what, **how, now=datetime.now(UTC)))
 
     # answers
 
@@ -267,6 +287,10 @@ async def _fields(request: Request) -> Form:
     return {}
 
 
+def _found_by(contact: Contact) -> str:
+    return _SOURCES.get(contact.source, printable(contact.source))
+
+
 def _query(request: Request, name: str) -> str:
     return request.query_params.get(name, "")[:200]
 
@@ -277,8 +301,9 @@ def _day(text: str) -> date | None:
     return None
 
 
-def _one_line(text: str | None) -> str | None:
-    return " ".join((text or "").split()) or None
+def _reason(form: Form) -> str | None:
+    """The reason of the button that was pressed, else the one that was typed."""
+    return " ".join((form.get("reason") or form.get("own") or "").split()) or None
 
 
 def _go(place: str, said: str) -> RedirectResponse:

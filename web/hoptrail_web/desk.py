@@ -1,6 +1,5 @@
 """What the page shows and does, out of the store: plain functions for threads, since SQLite waits for locks."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from hoptrail_reports.abuse.ledger import Draft
 from hoptrail_reports.abuse.mail import sender_of
 from hoptrail_reports.abuse.mutes import Mute
 from hoptrail_reports.abuse.results import DeskFigures
-from hoptrail_reports.abuse.review import Edit, ReviewError
+from hoptrail_reports.abuse.review import Decision, Edit, ReviewError
 from hoptrail_reports.abuse.settings import AbuseSettings
 from hoptrail_store.reader import open_readonly
 from hoptrail_store.settings import StoreSettings
@@ -38,12 +37,21 @@ class Desk:
 
 
 @dataclass(frozen=True, slots=True)
+class Campaign:
+    """The drafts of a day about much the same mail, what waits first."""
+
+    drafts: tuple[Draft, ...]
+    waiting: int
+    seen: str  # changes with the drafts that wait
+
+
+@dataclass(frozen=True, slots=True)
 class Night:
     """One day's drafts by campaign, what waits first, and the cases that accuse nobody."""
 
     day: date | None
     days: tuple[date, ...]  # that have drafts or cases, newest first
-    campaigns: tuple[tuple[Draft, ...], ...]
+    campaigns: tuple[Campaign, ...]
     cases: tuple[Case, ...]
     states: Counter[str]
     waiting: tuple[tuple[date, int], ...]  # of all days, newest first
@@ -56,12 +64,17 @@ class Page:
     draft: Draft
     case: Case | None
     trace: Trace | None  # None where the message has left the store
+    sample: bytes  # the message, or what the report shows of it where it was not kept
+    is_whole: bool  # the message itself: recipients show
     answers: tuple[Received, ...]
     form: str
     message: bytes  # the report as it would be sent
     previous: str | None
     following: str | None  # the next draft that waits for a word
     others: int  # drafts of the same campaign that still wait
+    number: int  # its place among the day's drafts, from 1
+    total: int
+    left: int  # drafts of the day that wait for a word, with this one
     seen: str  # changes with the draft
 
 
@@ -76,7 +89,13 @@ def night(desk: Desk, day: date | None) -> Night:
         counted = reader.db.execute("SELECT day, count(*) FROM abuse_draft WHERE state = 'draft' GROUP BY day")
         waiting = sorted(((date.fromisoformat(text), count) for text, count in counted), reverse=True)
     states = Counter[str](draft.state for draft in drafts)
-    return Night(chosen, tuple(days), _campaigns(drafts), tuple(cases), states, tuple(waiting))
+    campaigns = tuple(_campaign(group) for group in _groups(drafts))
+    return Night(chosen, tuple(days), campaigns, tuple(cases), states, tuple(waiting))
+
+
+def _campaign(drafts: tuple[Draft, ...]) -> Campaign:
+    waiting = sorted((draft for draft in drafts if draft.state == "draft"), key=lambda draft: draft.id)
+    return Campaign(drafts, len(waiting), review.version(waiting))
 
 
 class _Ranked(Protocol):
@@ -93,7 +112,7 @@ class _Ranked(Protocol):
 D = TypeVar("D", bound=_Ranked)
 
 
-def _campaigns(drafts: Iterable[D]) -> tuple[tuple[D, ...], ...]:
+def _groups(drafts: Iterable[D]) -> tuple[tuple[D, ...], ...]:
     groups: dict[str, list[D]] = {}
     for draft in drafts:
         groups.setdefault(draft.campaign or draft.id, []).append(draft)
@@ -106,11 +125,12 @@ def page(desk: Desk, draft_id: str, form: str | None) -> Page:
     """One draft; raises UnknownDraftError."""
     with open_readonly(desk.store.path) as reader:
         draft = ledger.draft(reader.db, draft_id)
-        case = next((case for case in ledger.cases(reader.db, day=draft.day) if case.id == draft.case_id), None)
+        case = ledger.case(reader.db, draft.case_id)
         records = reader.find(case.sample) if case else []
         came = answers.answers(reader.db, [draft.id])[draft.id]
         places = _places(reader.db, draft.day)
     chosen = suitable(draft.report, form or draft.form)
+    kept = records[0].evidence if records else None
     order = [one.id for one in places]
     place = order.index(draft.id)
     waiting = [one for one in places if one.state == "draft" and one.id != draft.id]
@@ -118,14 +138,26 @@ def page(desk: Desk, draft_id: str, form: str | None) -> Page:
         draft=draft,
         case=case,
         trace=records[0].trace if records else None,
+        sample=kept or draft.report.evidence.raw,
+        is_whole=bool(kept),
         answers=tuple(came),
         form=chosen,
         message=written(draft.report, chosen, sender=sender_of(desk.abuse, desk.site)),
         previous=order[place - 1] if place else None,
-        following=_following(order, place, {one.id for one in waiting}),
+        following=_following(places, draft.id),
         others=sum(one.campaign == draft.campaign for one in waiting),
-        seen=fingerprint(draft),
+        number=place + 1,
+        total=len(order),
+        left=len(waiting) + (draft.state == "draft"),
+        seen=review.version([draft]),
     )
+
+
+def following(desk: Desk, draft_id: str) -> str | None:
+    """The draft to look at after this one; raises UnknownDraftError."""
+    with open_readonly(desk.store.path) as reader:
+        draft = ledger.draft(reader.db, draft_id)
+        return _following(_places(reader.db, draft.day), draft.id)
 
 
 class _Place(NamedTuple):
@@ -142,62 +174,56 @@ def _places(db: Database, day: date) -> list[_Place]:
         " JOIN abuse_case ON abuse_case.id = case_id WHERE abuse_draft.day = ? ORDER BY messages DESC, abuse_draft.id",
         (str(day),),
     )
-    return [place for group in _campaigns(map(_Place._make, rows)) for place in group]
+    return [place for group in _groups(map(_Place._make, rows)) for place in group]
 
 
-def _following(order: list[str], place: int, waiting: set[str]) -> str | None:
+def _following(places: list[_Place], draft_id: str) -> str | None:
     """The next draft below that waits, else the first one, else the next below whatever its state."""
-    left = [one for one in (*order[place + 1 :], *order[:place]) if one in waiting]
-    return left[0] if left else order[place + 1] if place + 1 < len(order) else None
-
-
-def fingerprint(draft: Draft) -> str:
-    """A text that changes with whatever a person decides on."""
-    report = draft.report
-    parts = (draft.state, draft.form, draft.decided_at, report.contact.address, report.note, draft.reason)
-    return hashlib.sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    at = next(at for at, place in enumerate(places) if place.id == draft_id)
+    below, above = places[at + 1 :], places[:at]
+    left = [place for place in (*below, *above) if place.state == "draft"] or below
+    return left[0].id if left else None
 
 
 def decide(desk: Desk, draft_id: str, act: str, *, seen: str, reason: str | None, now: datetime) -> Draft:
     """The draft after a person's word; `act` is approve, dismiss or reopen. Raises ReportError."""
     with Store.open(desk.store) as store:
-        draft = _unchanged(store.db, draft_id, seen)
         if act == "approve":
-            return review.approve(store, draft.id, reason=reason, now=now)
+            return review.approve(store, draft_id, reason=reason, seen=seen, now=now)
         if act == "dismiss":
-            return review.dismiss(store, draft.id, reason=reason, now=now)
+            return review.dismiss(store, draft_id, reason=_needed(reason), seen=seen, now=now)
         if act == "reopen":  # an edit that changes nothing makes the draft wait again
-            change = Edit(note=draft.report.note or "")
-            return review.edit(store, draft.id, change, settings=desk.abuse, site=desk.site, now=now)
+            return review.edit(store, draft_id, Edit(), settings=desk.abuse, site=desk.site, seen=seen, now=now)
         raise ReviewError(f"{act}: a draft is approved, dismissed or reopened")
 
 
-def decide_campaign(desk: Desk, mark: str, act: str, *, reason: str | None, now: datetime) -> int:
+def decide_campaign(
+    desk: Desk, day: date, mark: str, state: Decision, *, seen: str, reason: str | None, now: datetime
+) -> int:
     """How many drafts of a campaign that waited for a word were approved or dismissed. Raises ReportError."""
-    decided = 0
+    reason = _needed(reason) if state == "dismissed" else reason
     with Store.open(desk.store) as store:
-        for draft in ledger.drafts(store.db, states=("draft",)):
-            if draft.campaign != mark:
-                continue
-            if act == "approve":
-                review.approve(store, draft.id, reason=reason, now=now)
-            else:
-                review.dismiss(store, draft.id, reason=reason, now=now)
-            decided += 1
-    return decided
+        return review.decide_campaign(store, day, mark, state, reason=reason, seen=seen, now=now)
+
+
+def _needed(reason: str | None) -> str:
+    if not reason:
+        raise ReviewError("give a reason: whoever looks later wants to know why nothing was reported")
+    return reason
 
 
 def edit(desk: Desk, draft_id: str, change: Edit, *, seen: str, now: datetime) -> Draft:
     """The draft with its note, contact or form changed. Raises ReportError."""
     with Store.open(desk.store) as store:
-        draft = _unchanged(store.db, draft_id, seen)
-        return review.edit(store, draft.id, change, settings=desk.abuse, site=desk.site, now=now)
+        return review.edit(store, draft_id, change, settings=desk.abuse, site=desk.site, seen=seen, now=now)
 
 
-def mute(desk: Desk, origin: str, *, reason: str, days: int | None, now: datetime) -> Mute:
-    """An origin, muted for so many days or for good. Raises ReportError."""
+def mute(desk: Desk, draft_id: str, *, reason: str | None, days: int | None, now: datetime) -> Mute:
+    """The origin of a draft, muted for so many days or for good. Raises ReportError."""
+    reason = _needed(reason)
     with Store.open(desk.store) as store:
         until = now + timedelta(days=days) if days else None
+        origin = ledger.draft(store.db, draft_id).report.facts.ip
         return mutes.mute(store, origin, reason=reason, until=until, now=now)
 
 
@@ -230,10 +256,3 @@ def sent_by_day(desk: Desk, days: int) -> list[tuple[date, int]]:
         found = {date.fromisoformat(day): count for day, count in rows}
     span = [today - timedelta(days=back) for back in reversed(range(days))]
     return [(day, found.get(day, 0)) for day in span]
-
-
-def _unchanged(db: Database, draft_id: str, seen: str) -> Draft:
-    draft = ledger.draft(db, draft_id)
-    if fingerprint(draft) != seen:
-        raise ReviewError(f"{draft.id}: somebody changed it in the meantime (now {draft.state}): look at it again")
-    return draft

@@ -1,7 +1,6 @@
 """What every request passes: whose name it asks for, where it came from, how long it is; and what every answer says."""
 
 from collections.abc import Collection
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
@@ -85,11 +84,13 @@ class _Bounded:
 
 
 def _is_own(headers: Headers, host: str) -> bool:
-    """Whether a form was sent by our own page, as far as the browser says; the form's key decides in the end."""
-    if headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
+    """Whether our own page sent a form, as the browser says: each sends one of the two. The form's key decides then."""
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    if site is None and origin is None:
         return False
-    origin = headers.get("origin")
-    return origin is None or urlsplit(origin).netloc.lower() == host
+    if site not in {None, "same-origin", "none"}:
+        return False
+    return origin is None or origin.lower() in {f"http://{host}", f"https://{host}"}
 
 
 def _without_port(host: str) -> str:

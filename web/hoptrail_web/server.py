@@ -17,8 +17,8 @@ _CONNECTIONS = 64
 _STOP_S = 5
 
 
-def run(settings: WebSettings, desk: Desk, reports: Path, announce: Callable[[str], None]) -> None:
-    """Show the page until SIGTERM or SIGINT. `announce` is given the link that logs in, once the page answers there.
+def run(settings: WebSettings, desk: Desk, reports: Path, announce: Callable[[str], None], *, link: bool) -> None:
+    """Show the page until SIGTERM or SIGINT; `announce` is told where, with a `link` that logs in once if asked for.
 
     Raises WebError where the place is taken or the token cannot be read.
     """
@@ -27,7 +27,7 @@ def run(settings: WebSettings, desk: Desk, reports: Path, announce: Callable[[st
     with listen(endpoint) as sock:
         config = uvicorn.Config(
             Pages(settings, desk, reports, access).app(),
-            access_log=False,  # it would show the key of the link
+            access_log=False,  # it would show the key of the link; ours does not
             log_config=None,
             server_header=False,
             proxy_headers=False,
@@ -36,7 +36,7 @@ def run(settings: WebSettings, desk: Desk, reports: Path, announce: Callable[[st
             timeout_graceful_shutdown=_STOP_S,
             h11_max_incomplete_event_size=16_384,
         )
-        announce(f"{_reachable(endpoint.url, sock)}login?key={access.link_key()}")
+        announce(_reachable(endpoint.url, sock) + (f"login?key={access.link_key()}" if link else ""))
         uvicorn.Server(config).run(sockets=[sock])
     if endpoint.path:
         Path(endpoint.path).unlink(missing_ok=True)

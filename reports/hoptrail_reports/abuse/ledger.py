@@ -88,6 +88,12 @@ def cases(db: Database, *, day: date | None = None, states: tuple[str, ...] = ()
     return [_case(row) for row in rows]
 
 
+def case(db: Database, case_id: str) -> Case | None:
+    """The case with this id; None where it was folded anew without it."""
+    row = next(db.query("SELECT * FROM abuse_case WHERE id = ?", [case_id]), None)
+    return _case(row) if row else None
+
+
 def _case(row: _Row) -> Case:
     return Case(
         id=row["id"],

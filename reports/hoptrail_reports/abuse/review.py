@@ -1,11 +1,15 @@
 """What a person decides about a draft: approve it, dismiss it, change what may be changed. Nothing here sends mail.
 
-The evidence is never a person's to change: what a report shows is what came.
+The evidence is never a person's to change: what a report shows is what came. Whoever decides on what a page showed says
+which version that was: looking at the draft and changing it are one transaction, so that nobody decides unseen.
 """
 
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Final
+from datetime import date, datetime
+from typing import Final, Literal
 
 from hoptrail_reports.abuse import contactbook, ledger
 from hoptrail_reports.abuse.contactfiles import with_files
@@ -24,6 +28,7 @@ from hoptrail_tracer.lookups.mailaddr import parse_mail_address
 from hoptrail_tracer.model import Contact, ContactAnswer
 from hoptrail_tracer.settings import SiteSettings
 
+Decision = Literal["approved", "dismissed"]
 OPEN: Final[tuple[DraftState, ...]] = ("draft", "approved", "dismissed", "refused")
 """States that a person's word may still change; what the smarthost took, or may have, is history."""
 _REASON_MAX: Final = 500
@@ -43,29 +48,58 @@ class Edit:
     form: str | None = None
 
 
-def approve(store: Store, draft_id: str, *, reason: str | None = None, now: datetime) -> Draft:
+def version(drafts: Sequence[Draft]) -> str:
+    """A text that changes with whatever a person decides on."""
+    parts = [
+        (one.id, one.state, one.form, one.decided_at, one.report.contact.address, one.report.note, one.reason)
+        for one in drafts
+    ]
+    return hashlib.sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def approve(store: Store, draft_id: str, *, reason: str | None = None, seen: str | None = None, now: datetime) -> Draft:
     """The draft, now approved: the next `hoptrail abuse send` sends it. `draft_id` may be the beginning of an id.
 
-    Raises UnknownDraftError, and ReviewError where it was sent or its contact is no longer written to.
+    `seen` is the version that was looked at, where that matters. Raises UnknownDraftError, and ReviewError where it was
+    sent, is another version, or its contact is no longer written to.
     """
-    found = _open(store, draft_id)
-    address = found.report.contact.address
-    for one in contactbook.about(contactbook.remembered(store.db), address):
-        if one.stopped:
-            raise ReviewError(
-                f"{found.id}: nothing is written to {address} ({one.stopped}: {one.why}); `hoptrail abuse contact "
-                f"{one.contact} --resume` changes that"
-            )
-    return _decide(store, found.id, "approved", reason, now)
+    with _changing(store, draft_id, seen) as found:
+        _decide(store, found, "approved", reason, now)
+    return ledger.draft(store.db, found.id)
 
 
-def dismiss(store: Store, draft_id: str, *, reason: str | None, now: datetime) -> Draft:
-    """The draft, now dismissed; raises UnknownDraftError, and ReviewError where it was sent."""
-    return _decide(store, _open(store, draft_id).id, "dismissed", reason, now)
+def dismiss(store: Store, draft_id: str, *, reason: str | None, seen: str | None = None, now: datetime) -> Draft:
+    """The draft, now dismissed; raises UnknownDraftError, and ReviewError where it was sent or is another version."""
+    with _changing(store, draft_id, seen) as found:
+        _decide(store, found, "dismissed", reason, now)
+    return ledger.draft(store.db, found.id)
+
+
+def decide_campaign(
+    store: Store, day: date, mark: str, state: Decision, *, reason: str | None, seen: str, now: datetime
+) -> int:
+    """How many drafts of a day's campaign that waited for a word have it now: all, or none where one cannot.
+
+    `seen` is the version of those that wait. Raises ReviewError.
+    """
+    with store.transaction():
+        waiting = [draft for draft in ledger.drafts(store.db, day=day, states=("draft",)) if draft.campaign == mark]
+        if version(waiting) != seen:
+            raise ReviewError("the campaign's drafts have changed since they were shown: look at them again")
+        for draft in waiting:
+            _decide(store, draft, state, reason, now)
+    return len(waiting)
 
 
 def edit(
-    store: Store, draft_id: str, change: Edit, *, settings: AbuseSettings, site: SiteSettings, now: datetime
+    store: Store,
+    draft_id: str,
+    change: Edit,
+    *,
+    settings: AbuseSettings,
+    site: SiteSettings,
+    seen: str | None = None,
+    now: datetime,
 ) -> Draft:
     """The draft with its note, contact or form changed; it waits for a person's word (again).
 
@@ -73,39 +107,49 @@ def edit(
     that only the one before it may see. Raises UnknownDraftError, ReviewError and ContactFileError.
     """
     settings = with_files(settings)
-    found = _open(store, draft_id)
-    report, form = found.report, change.form or found.form
-    if form not in FORMS:
-        raise ReviewError(f"{shown(form)!r} is no form: there are {', '.join(FORMS)}")
-    if change.contact is not None:
-        report = _addressed(store, found, change.contact, settings, site)
-    if change.note is not None:
-        report = replace(report, note=_note(change.note) or None)
+    with _changing(store, draft_id, seen) as found:
+        report, form = found.report, change.form or found.form
+        if form not in FORMS:
+            raise ReviewError(f"{shown(form)!r} is no form: there are {', '.join(FORMS)}")
+        if change.contact is not None:
+            report = _addressed(store, found, change.contact, settings, site)
+        if change.note is not None:
+            report = replace(report, note=_note(change.note) or None)
+        ledger.put_report(store, found.id, report, suitable(report, form))
     if change.form:
         contactbook.remember_form(store, report.contact.address, form, now=now)
-    with store.transaction():
-        ledger.put_report(store, found.id, report, suitable(report, form))
     return ledger.draft(store.db, found.id)
 
 
-def _open(store: Store, draft_id: str) -> Draft:
-    found = ledger.draft(store.db, draft_id)
-    if found.state not in OPEN:
-        raise ReviewError(f"{found.id}: {found.state} already, so it can no longer be changed")
-    return found
-
-
-def _decide(store: Store, draft_id: str, state: DraftState, reason: str | None, now: datetime) -> Draft:
+@contextmanager
+def _changing(store: Store, draft_id: str, seen: str | None) -> Iterator[Draft]:
+    """Hold the write lock with a draft that a person's word may still change, and that is as it was seen."""
     with store.transaction():
-        changed = store.db.conn.execute(
-            "UPDATE abuse_draft SET state = ?, reason = ?, decided_ms = ?, detail = NULL"
-            " WHERE id = ? AND state IN ('draft', 'approved', 'dismissed', 'refused')",
-            (state, shown(reason, _REASON_MAX) if reason else None, milliseconds(now), draft_id),
-        )
-    found = ledger.draft(store.db, draft_id)
-    if not changed.rowcount:  # `send` took it in the meantime
-        raise ReviewError(f"{draft_id}: {found.state} already, so it can no longer be changed")
-    return found
+        found = ledger.draft(store.db, draft_id)
+        if found.state not in OPEN:
+            raise ReviewError(f"{found.id}: {found.state} already, so it can no longer be changed")
+        if seen is not None and seen != version([found]):
+            raise ReviewError(f"{found.id}: it has changed since it was shown (now {found.state}): look at it again")
+        yield found
+
+
+def _decide(store: Store, found: Draft, state: Decision, reason: str | None, now: datetime) -> None:
+    if state == "approved":
+        _check_contact(store, found)
+    store.db.conn.execute(
+        "UPDATE abuse_draft SET state = ?, reason = ?, decided_ms = ?, detail = NULL WHERE id = ?",
+        (state, shown(reason, _REASON_MAX) if reason else None, milliseconds(now), found.id),
+    )
+
+
+def _check_contact(store: Store, found: Draft) -> None:
+    address = found.report.contact.address
+    for one in contactbook.about(contactbook.remembered(store.db), address):
+        if one.stopped:
+            raise ReviewError(
+                f"{found.id}: nothing is written to {address} ({one.stopped}: {one.why}); `hoptrail abuse contact "
+                f"{one.contact} --resume` changes that"
+            )
 
 
 def _note(text: str) -> str:

@@ -3,13 +3,12 @@
 
 const KEYS = [
   ["j", "the next draft"], ["k", "the one before"], ["Enter", "open (on the list)"], ["a", "approve"],
-  ["d", "dismiss: type a reason or nothing, then Enter"], ["u", "take a decision back"], ["m", "mute this origin"],
+  ["1 …", "dismiss for one of the reasons named"], ["d", "dismiss: type a reason, then Enter"], ["u", "take a decision back"], ["m", "mute this origin"],
   ["e", "change note, contact or form"], ["l", "open the draft decided on last"], ["h", "back to the list"], ["?", "these keys"],
 ];
 
 const rows = [...document.querySelectorAll("tr[data-row]")];
 let here = -1;
-let dismissing = false;
 
 function go(id) {
   const link = document.getElementById(id);
@@ -61,7 +60,7 @@ const ACTS = {
   j: () => (rows.length ? move(1) : go("next")),
   k: () => (rows.length ? move(-1) : go("previous")),
   a: () => press("approve"),
-  d: () => { dismissing = Boolean(document.getElementById("dismiss")); if (dismissing) document.getElementById("reason").focus(); },
+  d: () => document.getElementById("reason")?.focus(),
   u: () => press("reopen"),
   m: () => open("mute", "why"),
   e: () => open("edit", "note"),
@@ -73,13 +72,13 @@ const ACTS = {
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.altKey || event.metaKey || document.querySelector("dialog")) return;
   const typing = event.target.closest("input, textarea, select");
-  if (typing && event.key === "Escape") { dismissing = false; typing.blur(); return; }
-  if (typing && event.key === "Enter" && typing.id === "reason") {
-    event.preventDefault(); // Enter alone would press the first button, and that says yes
-    if (dismissing) press("dismiss");
-    return;
+  if (typing && event.key === "Escape") { typing.blur(); return; }
+  const numbered = /^[1-9]$/.test(event.key) && document.getElementById(`reason${event.key}`);
+  if (numbered && (!typing || (typing.id === "reason" && !typing.value))) {
+    event.preventDefault();
+    numbered.form.requestSubmit(numbered);
+  } else if (!typing && Object.hasOwn(ACTS, event.key)) {
+    event.preventDefault();
+    ACTS[event.key]();
   }
-  if (typing || !Object.hasOwn(ACTS, event.key)) return;
-  event.preventDefault();
-  ACTS[event.key]();
 });
