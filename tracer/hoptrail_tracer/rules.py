@@ -37,4 +37,7 @@ class Rule(StrEnum):
 
     def says(self, sentence: str) -> str:
         """A reason for a person, beginning with the name of this rule."""
-        return f"{self}: {sentence}"
+        return _BEGINNINGS[self] + sentence
+
+
+_BEGINNINGS = {rule: f"{rule}: " for rule in Rule}

@@ -302,7 +302,8 @@ def confirmed_name(received: Received, text: str | None) -> str | None:
 
 
 def _undoubted(received: Received, text: str | None) -> str | None:
-    return None if text is not None and _MAY_BE_FORGED in text else received.rdns
+    name = received.rdns
+    return None if name is not None and text is not None and _MAY_BE_FORGED in text else name
 
 
 def _is_central(name: str, by: str | None, domains: set[str]) -> bool:
