@@ -20,8 +20,8 @@ class ReportSettings:
     keep_days: int = option(100, "Days after which a night's pages are deleted; 0 keeps them for ever.", at_least=0)
     spark: str = option(
         "",
-        "The master of a Spark cluster, spark://HOST:7077, that adds archived days up (docs/fleet.md). Empty: this host "
-        "does, which is faster up to some hundred million hops.",
+        "The master of a Spark cluster, spark://HOST:7077, that adds archived days up (docs/fleet.md). Empty: this "
+        "host does, which is faster up to some hundred million hops.",
     )
     relay_pages: int = option(
         300, "At most this many relays get a page of their own: those with most mail.", at_least=0, at_most=20_000
