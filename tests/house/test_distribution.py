@@ -62,7 +62,14 @@ def test_wheel_holds_recipes_and_contrib_under_share(wheel, folder):
 def test_wheel_holds_no_top_level_name_that_shadows_another_package(wheel):
     tops = {name.partition("/")[0] for name in wheel}
     packages = {top for top in tops if "." not in top}
-    assert packages == {"hoptrail", "hoptrail_milter", "hoptrail_tracer", "hoptrail_store", "hoptrail_reports", "hoptrail_web"}
+    assert packages == {
+        "hoptrail",
+        "hoptrail_milter",
+        "hoptrail_tracer",
+        "hoptrail_store",
+        "hoptrail_reports",
+        "hoptrail_web",
+    }
 
 
 def test_wheel_declares_the_hoptrail_command(built):
