@@ -24,6 +24,11 @@ SHAPES = {
     "bursty": Shape(clustering=1.0),
     "half offices": Shape(office=0.5),
     "few troubles": Shape(silent=0.02, slowed=0.02),
+    "night batches": Shape(batch=0.3),
+    "newsletters": Shape(weekly=0.3),
+    "growing": Shape(growth=4.0),
+    "holiday": Shape(holiday=0.3),
+    "all together": Shape(office=0.3, batch=0.1, weekly=0.2, growth=3.0),
 }
 
 

@@ -11,6 +11,8 @@ DAYS = 56
 JUDGED = 14
 """The last days, on each of which the detector is run, as the nightly job would."""
 FIRST = date(2026, 9, 7)
+HOLIDAY = 35
+"""The first day of two weeks with little mail, if any are wanted."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,10 @@ class Shape:
     silent: float = 0.15  # share of links
     slowed: float = 0.15
     office: float = 0.0  # share of links with mail in office hours only
+    batch: float = 0.0  # share of links with mail from one to four at night only
+    weekly: float = 0.0  # share of links that also send ten days' mail within an hour of the week
+    growth: float = 1.0  # how much more, or less, half of the links send in the end: drawn between this and its inverse
+    holiday: float = 1.0  # what is left of all mail in two weeks that reach into those that are judged
 
 
 @dataclass(frozen=True)
@@ -47,15 +53,23 @@ class Site:
 
 def site(links: int, seed: int, shape: Shape = Shape()) -> Site:
     pick = np.random.default_rng(seed)
-    hour = np.arange(DAYS * 24) % 24
-    weekday = (np.arange(DAYS * 24) // 24 + FIRST.weekday()) % 7
+    hour_of_all = np.arange(DAYS * 24)
+    hour = hour_of_all % 24
+    weekday = (hour_of_all // 24 + FIRST.weekday()) % 7
     wave = 0.5 + 0.5 * np.cos((hour - shape.peak_hour) / 24 * 2 * np.pi)
     usual = (shape.night + (1 - shape.night) * wave) * np.where(weekday >= 5, shape.weekend, 1.0)
     office = ((hour >= 8) & (hour < 18) & (weekday < 5)).astype(float)
+    batch = ((hour >= 1) & (hour < 4)).astype(float)
+    everybody = np.where((hour_of_all >= HOLIDAY * 24) & (hour_of_all < (HOLIDAY + 14) * 24), shape.holiday, 1.0)
     courses, silences, slowdowns = [], {}, {}
     for index in range(links):
-        profile = office if pick.random() < shape.office else usual
-        rate = float(np.exp(pick.uniform(np.log(0.2), np.log(30)))) * profile / profile.mean()
+        kind = pick.random()
+        profile = office if kind < shape.office else batch if kind < shape.office + shape.batch else usual
+        rate = float(np.exp(pick.uniform(np.log(0.2), np.log(30)))) * profile / profile.mean() * everybody
+        if shape.growth != 1 and pick.random() < 0.5:
+            rate *= shape.growth ** (pick.uniform(-1, 1) * hour_of_all / len(hour_of_all))
+        if pick.random() < shape.weekly:
+            rate += np.where(hour_of_all % 168 == pick.integers(168), rate.mean() * 240, 0)
         noisy = rate * pick.gamma(shape.clustering, 1 / shape.clustering, DAYS * 24)
         counts = pick.poisson(noisy)
         if pick.random() < shape.silent:
