@@ -76,6 +76,23 @@ class Web:
         text = self.ask("GET", f"/draft/{draft_id}").text
         return {name: re.search(rf'name="{name}" value="([^"]+)"', text)[1] for name in ("form_key", "seen")}
 
+    def context(self, browser, **options):
+        """A context of the browser that is logged in, with a list of what went wrong in it: `complaints`."""
+        context = browser.new_context(base_url=self.url, **options)
+        name, _, value = self.cookie.partition("=")
+        context.add_cookies([{"name": name, "value": value, "url": self.url}])
+        context.complaints = []
+        context.on("console", lambda message: context.complaints.append(message.text))
+        context.on("weberror", lambda error: context.complaints.append(str(error.error)))
+        context.on("dialog", lambda dialog: context.complaints.append(dialog.message))
+        context.on("request", lambda sent: None if self._is_ours(sent) else context.complaints.append(sent.url))
+        return context
+
+    def _is_ours(self, sent):
+        path = sent.url.removeprefix(self.url)
+        wanted = sent.is_navigation_request() and path.startswith("/")
+        return wanted or path in ("/static/desk.css", "/static/desk.js", "/static/icon.svg")
+
     def end(self):
         self.process.send_signal(signal.SIGTERM)
         return self.process.communicate(timeout=20)

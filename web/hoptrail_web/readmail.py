@@ -78,8 +78,9 @@ def _text(part: Stretch) -> str:
         body = base64.b64decode(digits[: len(digits) // 4 * 4] + _rest(digits))
     elif encoding == "quoted-printable":
         body = quopri.decodestring(body)
-    try:
-        text = body.decode(part.charset, "replace")
+    charset = part.charset.lower()
+    try:  # what is sent as UTF-8 without saying so is read as such, as mail programs do
+        text = body.decode("utf-8" if charset == "us-ascii" else charset, "replace")
     except (LookupError, ValueError):  # unknown, or no charset of text
         text = body.decode("latin-1")
     return _plain(text) if part.content_type.lower() == "text/html" else text
