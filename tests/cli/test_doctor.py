@@ -260,6 +260,27 @@ def test_key_of_the_hash_must_be_there_and_secret(hoptrail, write, content, mode
     assert finding["state"] == state
 
 
+@pytest.mark.parametrize(("mode", "state"), [(0o600, "ok"), (0o640, "bad"), (0o602, "bad")])
+def test_token_of_the_review_page_is_its_users_alone(hoptrail, write, tmp_path, mode, state):
+    token = tmp_path / "web.token"
+    token.touch()
+    token.chmod(mode)
+    [finding] = findings(hoptrail, write(web={"token_file": str(token)}))["web"]
+    assert (finding["state"], str(token) in finding["text"]) == (state, True)
+
+
+def test_token_of_another_user_is_bad(hoptrail, write, folder):
+    token = folder / "web.token"
+    token.touch(0o600)
+    os.chown(token, 12345, -1)
+    [finding] = findings(hoptrail, write(web={"token_file": str(token)}), user="nobody")["web"]
+    assert finding["mend"] == f"chown nobody {token}"
+
+
+def test_page_that_was_never_started_is_no_finding(hoptrail, write, tmp_path):
+    assert "web" not in findings(hoptrail, write(web={"token_file": f"{tmp_path}/web.token"}))
+
+
 @pytest.mark.parametrize(
     ("filters", "mode", "states"),
     [

@@ -1,13 +1,18 @@
 """The review page under attack: the real server on loopback, asked by a client that keeps to no rule."""
 
+import os
+import re
 import stat
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from pwd import getpwnam
 
 import pytest
 
 from hoptrail_web.endpoint import check_listening
 from reports.abuse.abusedesk import HOPTRAIL, AbuseDesk
+from testbed.places import private_folder
 from web.reviewing import Web
 
 
@@ -220,3 +225,17 @@ def test_token_that_others_may_read_is_refused(web):
     config = web.config("127.0.0.1:0")
     config.write_text(config.read_text().replace("web.token", loose.name))
     assert f"chmod 600 {loose}" in start(config, 1)
+
+
+def test_page_started_by_root_is_its_folders_owners():
+    with private_folder("web") as folder:
+        desk = AbuseDesk(folder)
+        desk.drafts("12.0.0.1")
+        owner = getpwnam("daemon").pw_uid if os.geteuid() == 0 else os.geteuid()
+        for path in (folder, *folder.iterdir()):
+            os.chown(path, owner, -1)
+        web = Web(desk)
+        status = Path(f"/proc/{web.process.pid}/status").read_text()
+        web.end()
+        assert re.search(r"^Uid:\s+(\d+)", status, re.MULTILINE)[1] == str(owner)
+        assert web.token_file.stat().st_uid == owner

@@ -121,6 +121,25 @@ def check_archive(config: Config, user: User) -> Iterator[Finding]:
     yield _free_space(existing)
 
 
+def check_web(config: Config, user: User) -> Iterator[Finding]:
+    """Say whether the review page's token is its user's alone, where the page was ever started."""
+    path = Path(config.web.token_file)
+    try:
+        status = path.stat()
+        blocked = obstacle(user, path, os.R_OK)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        yield Finding("web", "bad", str(error))
+        return
+    if status.st_mode & 0o077:
+        yield Finding("web", "bad", f"others may read or change {path}, and log in", f"chmod 0600 {path}")
+    elif blocked:
+        yield Finding("web", "bad", f"{user.name} may not read {blocked}", f"chown {user.name} {path}")
+    else:
+        yield Finding("web", "ok", f"the page is for {config.web.listen}; its token in {path} is {user.name}'s alone")
+
+
 def check_systemd() -> Iterator[Finding]:
     """Say whether our units are enabled and running, on hosts that systemd runs."""
     if not _SYSTEMD.is_dir() or shutil.which("systemctl") is None:

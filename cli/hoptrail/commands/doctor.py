@@ -10,7 +10,15 @@ import click
 
 from hoptrail.checks import Finding
 from hoptrail.checks.access import User
-from hoptrail.checks.host import check_archive, check_privacy, check_reports, check_store, check_systemd, check_versions
+from hoptrail.checks.host import (
+    check_archive,
+    check_privacy,
+    check_reports,
+    check_store,
+    check_systemd,
+    check_versions,
+    check_web,
+)
 from hoptrail.checks.services import check_lookups, check_spamd
 from hoptrail.checks.socket import check_milter, check_sendmail, check_socket, find_postfix
 from hoptrail.config import DEFAULT_PATH, Config, ConfigError, find_config, load_config
@@ -71,6 +79,7 @@ def _with_config(config: Config, user: User, postfix_config: Path | None) -> Ite
     yield from check_privacy(config, user)
     yield from check_archive(config, user)
     yield from check_reports(config, user)
+    yield from check_web(config, user)
     yield from check_socket(config, find_postfix(postfix_config))
     yield from check_sendmail(config)
     yield from check_milter(config)
