@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 from hoptrail_reports import drafting
 from hoptrail_reports.detectors.finding import Finding
-from hoptrail_reports.detectors.hours import day_hours, put_hours
+from hoptrail_reports.detectors.hours import NO_HOURS, Hours, day_hours, put_hours, usual_pairs
 from hoptrail_reports.detectors.records import findings_of, observations, put_findings
 from hoptrail_reports.detectors.run import installed, run_all
 from hoptrail_reports.errors import DetectorsError, LookupsDownError, OpenDayError, ReportError
@@ -29,7 +29,7 @@ from hoptrail_reports.shown import counted
 from hoptrail_reports.text import text
 from hoptrail_reports.topology import svg, tables
 from hoptrail_reports.topology.details import relay_details
-from hoptrail_reports.topology.engine import selected_traffic, whole_days
+from hoptrail_reports.topology.engine import open_parts, parts_traffic, whole_days
 from hoptrail_reports.topology.traffic import Traffic
 from hoptrail_store.archive.moving import expire_days, move_days
 from hoptrail_store.errors import StoreError
@@ -131,6 +131,7 @@ class _Job:
     folder: NightsFolder
     progress: Progress
     traffic: Traffic = field(default_factory=Traffic)
+    hours: Hours = NO_HOURS
     drafts: tuple[DraftLine, ...] = ()
     findings: tuple[Finding, ...] = ()
     steps: list[Step] = field(default_factory=list)
@@ -169,15 +170,16 @@ class _Job:
         return True
 
     def _map_step(self) -> str:
-        self.traffic = selected_traffic(
-            self.settings.store, whole_days(self.day, self.day), cluster=self.settings.reports.spark
-        )
+        settings, day = self.settings.store, whole_days(self.day, self.day)
+        with open_parts(settings, day) as parts:
+            self.traffic = parts_traffic(settings, parts, day, cluster=self.settings.reports.spark)
+            self.hours = day_hours(parts, usual_pairs(self.reader.db.conn, self.day))
         return f"{counted(self.traffic.messages, 'message')}, {counted(self.traffic.hops, 'hop')}"
 
     def _anomalies_step(self) -> str:
         if any(step.failed for step in self.steps if step.name == MAP_STEP):
             return "not looked for, since there is no new map"
-        put_hours(self.store, self.day, day_hours(self.settings.store, self.day), self.traffic)
+        put_hours(self.store, self.day, self.hours, self.traffic)
         connection, before = self.reader.db.conn, self.day - ONE_DAY
         seen = observations(connection, self.day, self.traffic, new_after_days=self.settings.reports.new_after_days)
         outcome = run_all(seen, installed(), before=findings_of(connection, before), before_day=before)

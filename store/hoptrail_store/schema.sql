@@ -290,16 +290,13 @@ CREATE TABLE rank_day (
 ) WITHOUT ROWID;
 
 -- How a closed UTC day's mail was spread over its hours, for what tells silence from chance (docs/anomalies.md).
---   source_name, target_name   of a link of ours with enough mail; the same twice: all mail that a domain handed to us
---   hours                      24 counts of messages with commas between;  delays, median_s   of a link, as in `link_day`
+--   names     zlib of source and target of each link of ours with enough mail, with zero bytes between; the same twice:
+--             all mail that a domain handed to us
+--   columns   NumPy's .npz of one row a link: hours (24 counts of messages), delays, median_s (as in `link_day`)
 CREATE TABLE hours_day (
-    day TEXT NOT NULL,
-    source_name INTEGER NOT NULL REFERENCES name,
-    target_name INTEGER NOT NULL REFERENCES name,
-    hours TEXT NOT NULL,
-    delays INTEGER NOT NULL,
-    median_s REAL,
-    PRIMARY KEY (day, source_name, target_name)
+    day TEXT PRIMARY KEY,
+    names BLOB NOT NULL,
+    columns BLOB NOT NULL
 ) WITHOUT ROWID;
 
 -- What the detectors found on a closed UTC day: `hoptrail topology anomalies`.

@@ -29,9 +29,9 @@ class Course(NamedTuple):
 
     source: str
     target: str
-    hours: NDArray[np.int64]  # days x 24 messages, by UTC hour
-    delays: NDArray[np.int64]  # a day: how many were dated on both sides
-    median_s: NDArray[np.float64]  # a day: median delay; NaN where there is none
+    hours: NDArray[np.integer[Any]]  # days x 24 messages, by UTC hour; of a small type: differences need another
+    delays: NDArray[np.integer[Any]]  # a day: how many were dated on both sides
+    median_s: NDArray[np.floating[Any]]  # a day: median delay; NaN where there is none
 
     @property
     def subject(self) -> str:

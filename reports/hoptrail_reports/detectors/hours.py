@@ -1,91 +1,119 @@
 """The hours of a closed day over busy links and domains, added up by DuckDB, and kept for the weeks after.
 
-Most links are too quiet to be judged alone: they have no row of their own and count for their domain.
+A day is one row of the store: packed columns, since eight weeks of a big site are millions of links to be read each
+night. Most links are too quiet to be judged alone: they are not kept, and count for their domain.
 """
 
+import io
 import sqlite3
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Collection, Iterator
 from datetime import date, timedelta
-from typing import Final
+from itertools import compress
+from typing import Any, Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hoptrail_reports.detectors.finding import Course
 from hoptrail_reports.topology.delays import DelayStats
-from hoptrail_reports.topology.engine import duckdb_sources, open_duckdb, open_parts, whole_days
+from hoptrail_reports.topology.engine import Parts, duckdb_sources, open_duckdb
 from hoptrail_reports.topology.grouping import owner
 from hoptrail_reports.topology.traffic import Link, Traffic
-from hoptrail_store.settings import StoreSettings
 from hoptrail_store.store import Store
 
 LEAST: Final = 4
 """Messages a day below which a link is left to its domain: no gap of two days could be told from chance."""
-ROWS_AT_ONCE: Final = 2_000
-Hours = Mapping[tuple[str, str], tuple[int, ...]]
+RECENT: Final = timedelta(days=28)
+"""A link that was busy on any of these days is kept with less too: a quiet day is no silence."""
+LINKS_AT_ONCE: Final = 50_000
 
-_SQL: Final = """
-SELECT source.text, target.text, {hours} FROM hops
-JOIN names AS source ON source.id = sender AND source.date = hops.date AND source.host = hops.host
-    AND source.part = hops.part
-JOIN names AS target ON target.id = receiver AND target.date = hops.date AND target.host = hops.host
-    AND target.part = hops.part
-WHERE observed AND sender <> receiver GROUP BY 1, 2
+Pair = tuple[str, str]
+
+_HOURS: Final = tuple(f"h{hour}" for hour in range(24))
+_OURS: Final = """
+SELECT DISTINCT text FROM names JOIN (
+    SELECT DISTINCT receiver, date, host, part FROM hops WHERE observed AND sender <> receiver
+) AS ends ON names.id = receiver AND names.date = ends.date AND names.host = ends.host AND names.part = ends.part
 """
+_LINKS: Final = f"""
+WITH links AS (
+    SELECT sender, receiver, date, host, part,
+        {", ".join(f"count(*) FILTER (received_s // 3600 % 24 = {at}) AS {name}" for at, name in enumerate(_HOURS))}
+    FROM hops WHERE observed AND sender <> receiver GROUP BY ALL
+)
+SELECT source.text, target.text, {", ".join(f"sum({name})::UINTEGER AS {name}" for name in _HOURS)} FROM links
+JOIN names AS source ON source.id = sender AND source.date = links.date AND source.host = links.host
+    AND source.part = links.part
+JOIN names AS target ON target.id = receiver AND target.date = links.date AND target.host = links.host
+    AND target.part = links.part
+GROUP BY 1, 2
+"""  # noqa: S608 - our own columns
 
 
-def day_hours(settings: StoreSettings, day: date) -> Hours:
-    """Messages in each UTC hour of a day, by link for busy ones of ours, by domain (twice) for all from outside."""
-    with open_parts(settings, whole_days(day, day)) as parts:
-        found = [*parts.archived, *parts.stored]
-        if not found:
-            return {}
-        connection = open_duckdb()
-        try:
-            sources = duckdb_sources(connection, found)
-            connection.create_view("hops", sources.hops)
-            connection.create_view("names", sources.names)
-            columns = ", ".join(f"count(*) FILTER (hops.received_s // 3600 % 24 = {hour})" for hour in range(24))
-            return _folded(connection.raw_sql(_SQL.format(hours=columns)).fetchall())
-        finally:
-            connection.disconnect()
+class Hours(NamedTuple):
+    """Messages in each UTC hour of a day; a domain, for all that it handed to us, stands there as source and target."""
+
+    pairs: list[Pair]
+    counts: NDArray[np.unsignedinteger[Any]]  # pairs x 24
 
 
-def _folded(rows: list[tuple[str, str, *tuple[int, ...]]]) -> Hours:
-    links = {(source, target): counts for source, target, *counts in rows}
-    ours = {target for _, target in links}
-    domains: defaultdict[str, list[int]] = defaultdict(lambda: [0] * 24)
-    for (source, _), counts in links.items():
-        if source not in ours:
-            total = domains[owner(source)]
-            for hour, count in enumerate(counts):
-                total[hour] += count
-    busy = {link: tuple(counts) for link, counts in links.items() if sum(counts) >= LEAST}
-    return busy | {(name, name): tuple(counts) for name, counts in domains.items() if sum(counts) >= LEAST}
+NO_HOURS: Final = Hours([], np.zeros((0, 24), np.uint32))
+
+
+def day_hours(parts: Parts, usual: Collection[Pair] = ()) -> Hours:
+    """The hours of busy links of ours, of all busy domains outside, and of those links and domains in `usual`."""
+    found = [*parts.archived, *parts.stored]
+    if not found:
+        return NO_HOURS
+    pairs: list[Pair] = []
+    kept: list[NDArray[Any]] = []
+    domains: dict[str, NDArray[np.uint32]] = {}
+    for some, counts, outside in _links(found):
+        wanted = counts.sum(axis=1) >= LEAST
+        wanted |= np.fromiter((pair in usual for pair in some), bool, len(some))
+        pairs += compress(some, wanted)
+        kept.append(counts[wanted])
+        for (source, _), hours in compress(zip(some, counts, strict=True), outside):
+            name = owner(source)
+            domains[name] = domains[name] + hours if name in domains else hours.copy()
+    busy = {(name, name): hours for name, hours in domains.items() if hours.sum() >= LEAST or (name, name) in usual}
+    return Hours([*pairs, *busy], np.concatenate([*kept, *(hours[None] for hours in busy.values())]))
+
+
+def _links(parts: list[Any]) -> Iterator[tuple[list[Pair], NDArray[np.uint32], list[bool]]]:
+    """The day's links by portions: names, hours, and whether the source is none of ours."""
+    connection = open_duckdb()
+    try:
+        sources = duckdb_sources(connection, parts)
+        connection.create_view("hops", sources.hops)
+        connection.create_view("names", sources.names)
+        ours = {name for (name,) in connection.raw_sql(_OURS).fetchall()}
+        for batch in connection.raw_sql(_LINKS).to_arrow_reader(LINKS_AT_ONCE):
+            source, target, *hours = batch.columns
+            pairs = list(zip(source.to_pylist(), target.to_pylist(), strict=True))
+            counts = np.stack([hour.to_numpy() for hour in hours], axis=1)
+            yield pairs, counts, [source not in ours for source, _ in pairs]
+    finally:
+        connection.disconnect()
 
 
 def put_hours(store: Store, day: date, hours: Hours, traffic: Traffic) -> None:
     """Keep a day's hours, with the delays of its links, in place of what was there."""
+    delays = [_delays(traffic, *pair) for pair in hours.pairs]
+    medians = [np.nan if one.median_s is None else one.median_s for one in delays]
+    columns = {
+        "hours": hours.counts.astype(_smallest(hours.counts)),
+        "delays": np.array([one.n for one in delays], np.uint32),
+        "median_s": np.array(medians, np.float32),
+    }
+    packed = io.BytesIO()
+    np.savez_compressed(packed, allow_pickle=False, **columns)
+    names = zlib.compress("\0".join(name for pair in hours.pairs for name in pair).encode())
     with store.transaction():
-        store.db.conn.execute("DELETE FROM hours_day WHERE day = ?", (day.isoformat(),))
-    items = list(hours.items())
-    for start in range(0, len(items), ROWS_AT_ONCE):
-        with store.transaction() as names:
-            store.db.conn.executemany(
-                "INSERT INTO hours_day VALUES (?, ?, ?, ?, ?, ?)",
-                [
-                    (
-                        day.isoformat(),
-                        names.id(source),
-                        names.id(target),
-                        ",".join(map(str, counts)),
-                        delays.n,
-                        delays.median_s,
-                    )
-                    for (source, target), counts in items[start : start + ROWS_AT_ONCE]
-                    for delays in (_delays(traffic, source, target),)
-                ],
-            )
+        store.db.conn.execute(
+            "INSERT OR REPLACE INTO hours_day VALUES (?, ?, ?)", (day.isoformat(), names, packed.getvalue())
+        )
 
 
 def _delays(traffic: Traffic, source: str, target: str) -> DelayStats:
@@ -93,28 +121,59 @@ def _delays(traffic: Traffic, source: str, target: str) -> DelayStats:
     return DelayStats() if stats is None else stats.delays
 
 
-def stored_courses(connection: sqlite3.Connection, since: date, until: date) -> Iterator[Course]:
+def usual_pairs(connection: sqlite3.Connection, day: date) -> set[Pair]:
+    """The links and domains that were busy on some day of the weeks before."""
+    found: set[Pair] = set()
+    for _, pairs, columns in _stored(connection, day - RECENT, day - timedelta(days=1)):
+        found.update(compress(pairs, columns["hours"].sum(axis=1) >= LEAST))
+    return found
+
+
+def stored_courses(connection: sqlite3.Connection, since: date, until: date) -> list[Course]:
     """The courses of a span's busy links and domains, both ends included."""
-    count = (until - since).days + 1
-    place = {(since + timedelta(days=n)).isoformat(): n for n in range(count)}
-    found: dict[tuple[str, str], Course] = {}
-    for day, source, target, hours, delays, median_s in connection.execute(
-        "SELECT day, source.text, target.text, hours, delays, median_s FROM hours_day"
-        " JOIN name AS source ON source.id = source_name JOIN name AS target ON target.id = target_name"
-        " WHERE day BETWEEN ? AND ?",
+    days = (until - since).days + 1
+    places: dict[Pair, int] = {}
+    most: NDArray[Any] = np.zeros(0, np.uint32)
+    for _, pairs, columns in _stored(connection, since, until):
+        rows = np.fromiter((places.setdefault(pair, len(places)) for pair in pairs), np.int64, len(pairs))
+        most = np.pad(most, (0, len(places) - len(most)))
+        most[rows] = np.maximum(most[rows], columns["hours"].max(axis=1))
+    big = most > np.iinfo(np.uint8).max  # a few: the others need a byte an hour
+    within = np.where(big, np.cumsum(big), np.cumsum(~big)) - 1
+    hours = {
+        True: np.zeros((int(big.sum()), days, 24), _smallest(most)),
+        False: np.zeros((int((~big).sum()), days, 24), np.uint8),
+    }
+    delays = np.zeros((len(places), days), np.uint32)
+    median_s = np.full((len(places), days), np.nan, np.float32)
+    for day, pairs, columns in _stored(connection, since, until):
+        at = (day - since).days
+        rows = np.fromiter((places[pair] for pair in pairs), np.int64, len(pairs))
+        for size, held in hours.items():
+            of_size = big[rows] == size
+            held[within[rows[of_size]], at] = columns["hours"][of_size]
+        delays[rows, at] = columns["delays"]
+        median_s[rows, at] = columns["median_s"]
+    return [
+        Course(source, "" if source == target else target, hours[bool(size)][place], delays[row], median_s[row])
+        for row, ((source, target), size, place) in enumerate(zip(places, big, within, strict=True))
+    ]
+
+
+def _stored(
+    connection: sqlite3.Connection, since: date, until: date
+) -> Iterator[tuple[date, list[Pair], dict[str, NDArray[Any]]]]:
+    """What was kept of a span's days: the day, its links, and the columns."""
+    for day, names, packed in connection.execute(
+        "SELECT day, names, columns FROM hours_day WHERE day BETWEEN ? AND ? ORDER BY day",
         (since.isoformat(), until.isoformat()),
     ):
-        course = found.get((source, target))
-        if course is None:
-            course = found[source, target] = Course(
-                source,
-                "" if source == target else target,
-                np.zeros((count, 24), np.int64),
-                np.zeros(count, np.int64),
-                np.full(count, np.nan),
-            )
-        at = place[day]
-        course.hours[at] = np.fromstring(hours, np.int64, sep=",")
-        course.delays[at] = delays
-        course.median_s[at] = np.nan if median_s is None else median_s
-    yield from found.values()
+        texts = iter(zlib.decompress(names).decode().split("\0"))
+        with np.load(io.BytesIO(packed), allow_pickle=False) as columns:
+            found = dict(columns)
+        pairs = list(zip(texts, texts, strict=True)) if len(found["delays"]) else []
+        yield date.fromisoformat(day), pairs, found
+
+
+def _smallest(counts: NDArray[Any]) -> np.dtype[Any]:
+    return np.min_scalar_type(int(counts.max(initial=0)))

@@ -1,7 +1,7 @@
 """Silence: a link or a domain brought no mail for longer than chance and its own habits explain.
 
 A gap is scored by log p = sum over its hours of -k ln(1 + e/k): the negative binomial's chance of nothing where e
-messages were expected. How a link's mail is spread over the week is learnt in two steps, each a Gamma-Poisson
+messages were expected. How a link's mail is spread over the week is learnt in steps, each a Gamma-Poisson
 posterior: from all mail to the link's own hours on working days and at weekends, from these to each hour of its week.
 How far a step may leave the one before is itself read from the link: one that keeps hours of its own is judged by them.
 

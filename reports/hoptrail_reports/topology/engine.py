@@ -71,16 +71,25 @@ def selected_traffic(
     where the store or a file of the archive cannot be read, and ClusterError.
     """
     with open_parts(settings, selection) as parts:
-        if root is None and cluster and parts.archived:
-            from hoptrail_reports.topology.cluster import open_cluster  # noqa: PLC0415 - an extra of its own
-
-            with open_cluster(cluster, Path(settings.archive), parts.archived) as sources:
-                done = computed(figures(selected(sources, selection)))
-            return done + _here(parts.stored, selection, None, direction)
+        if root is None:
+            return parts_traffic(settings, parts, selection, cluster=cluster)
         return _here([*parts.archived, *parts.stored], selection, root, direction)
 
 
-def _here(parts: Sequence[Part], selection: Selection, root: str | None, direction: Direction) -> Traffic:
+def parts_traffic(settings: StoreSettings, parts: "Parts", selection: Selection, *, cluster: str = "") -> Traffic:
+    """The traffic of the messages selected, out of the files that `open_parts` gave for them."""
+    if not (cluster and parts.archived):
+        return _here([*parts.archived, *parts.stored], selection)
+    from hoptrail_reports.topology.cluster import open_cluster  # noqa: PLC0415 - an extra of its own
+
+    with open_cluster(cluster, Path(settings.archive), parts.archived) as sources:
+        done = computed(figures(selected(sources, selection)))
+    return done + _here(parts.stored, selection)
+
+
+def _here(
+    parts: Sequence[Part], selection: Selection, root: str | None = None, direction: Direction = "to"
+) -> Traffic:
     """The traffic of some parts, added up by this process."""
     if not parts:
         return Traffic()

@@ -32,7 +32,7 @@ _TABLES: Final = {
     "link_day": "source_name, target_name, observed",
     "relay_day": "relay_name",
     "rank_day": "relay_name, rank",
-    "hours_day": "source_name, target_name",
+    "hours_day": "day",
     "finding_day": "kind, subject",
 }
 
