@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import stat
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -239,3 +240,18 @@ def test_page_started_by_root_is_its_folders_owners():
         web.end()
         assert re.search(r"^Uid:\s+(\d+)", status, re.MULTILINE)[1] == str(owner)
         assert web.token_file.stat().st_uid == owner
+
+
+def test_unix_socket_is_its_owners_and_groups_and_goes_with_the_server(desk):
+    path = desk.folder / "web.sock"
+    command = [HOPTRAIL, "web", "--config", desk.config, "--listen", f"unix:{path}", "--link"]
+    desk.config.write_text(f'{desk.config.read_text()}\n[web]\ntoken_file = "{desk.folder}/web.token"\n')
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as running:
+        assert running.stdout.readline().startswith("Review at http://localhost/login?key=")
+        assert stat.S_IMODE(path.stat().st_mode) == 0o660
+        with socket.socket(socket.AF_UNIX) as asking:
+            asking.connect(str(path))
+            asking.sendall(b"GET /login HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            assert asking.recv(100).startswith(b"HTTP/1.1 200 ")
+        running.terminate()
+    assert not path.exists()

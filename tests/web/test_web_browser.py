@@ -1,11 +1,13 @@
 """The review page in a real Chromium: by keyboard alone, without JavaScript, and with nothing to complain about."""
 
 import re
+import subprocess
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.sync_api import expect
 
-from reports.abuse.abusedesk import AbuseDesk
+from reports.abuse.abusedesk import HOPTRAIL, AbuseDesk, recent_spam
 from web.reviewing import Web
 
 
@@ -201,3 +203,25 @@ def test_login_takes_the_token_and_logout_ends_the_session(web, chromium):
 def test_page_shows_with_nothing_to_complain_about(open_page, path):
     page = open_page(path)
     expect(page.get_by_role("heading", level=1)).to_be_visible()
+
+
+@pytest.mark.long
+def test_nightly_report_is_shown_with_its_own_script(tmp_path, chromium):
+    """`hoptrail nightly` writes it; the policy of our page and of its own let it draw and complain of nothing."""
+    desk = AbuseDesk(tmp_path, abuse="draft = false")
+    with desk.open() as store:
+        store.put([recent_spam(f"12.0.0.{number}", hours=24) for number in range(1, 9)])
+    web = Web(desk)
+    night = datetime.now(UTC).date() - timedelta(days=1)
+    command = [HOPTRAIL, "nightly", "--config", web.config("127.0.0.1:0"), "--day", str(night)]
+    subprocess.run(command, check=True, capture_output=True)
+    web.log_in()
+    context = web.context(chromium)
+    page = context.new_page()
+    page.goto("/nights/")
+    page.get_by_role("link", name=str(night.year)).click()
+    expect(page.locator("svg").first).to_be_visible()
+    assert page.url == f"{web.url}/nights/{night}/"
+    assert context.complaints == []
+    context.close()
+    web.end()

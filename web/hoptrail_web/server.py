@@ -1,5 +1,6 @@
 """`hoptrail web`: the page on its socket until somebody ends it."""
 
+import signal
 import socket
 import time
 from collections.abc import Callable
@@ -37,9 +38,17 @@ def run(settings: WebSettings, desk: Desk, reports: Path, announce: Callable[[st
             h11_max_incomplete_event_size=16_384,
         )
         announce(_reachable(endpoint.url, sock) + (f"login?key={access.link_key()}" if link else ""))
-        uvicorn.Server(config).run(sockets=[sock])
-    if endpoint.path:
-        Path(endpoint.path).unlink(missing_ok=True)
+        signal.signal(signal.SIGTERM, _end)
+        try:
+            uvicorn.Server(config).run(sockets=[sock])
+        finally:
+            if endpoint.path:
+                Path(endpoint.path).unlink(missing_ok=True)
+
+
+def _end(*_: object) -> None:
+    """End as on any other way out: uvicorn, once it is done, raises the signal again, whose default would kill."""
+    raise SystemExit
 
 
 def _reachable(url: str, sock: socket.socket) -> str:
