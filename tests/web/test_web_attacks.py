@@ -157,6 +157,12 @@ def test_decision_on_a_draft_that_somebody_changed_is_refused(web, draft_id):
     assert state(web, draft_id) == "dismissed"
 
 
+@pytest.mark.parametrize("path", ["", "/message.txt"])
+def test_form_that_is_none_is_the_drafts_own(web, draft_id, path):
+    found = web.ask("GET", f"/draft/{draft_id}{path}?form=../../x")
+    assert (found.status, "[Hoptrail (12.0.0." in found.text) == (200, True)
+
+
 def test_long_body_is_refused_and_the_server_goes_on(web):
     assert web.ask("POST", "/login", b"", Content_Length="10485760").status == 413
     assert web.ask("GET", "/").status == 200

@@ -9,7 +9,7 @@ from hoptrail_reports.abuse.review import ReviewError
 from hoptrail_reports.abuse.settings import AbuseSettings
 from hoptrail_web import desk
 from hoptrail_web.desk import Desk
-from reports.abuse.abusedesk import AbuseDesk
+from reports.abuse.abusedesk import AbuseDesk, recent_spam
 from reports.abuse.samples import SPAM
 from reports.abuse.spam import SITE
 
@@ -47,6 +47,13 @@ def decide_campaign(shown, found, state, reason=None):
 def test_campaign_is_approved_whole(abuse, shown):
     assert decide_campaign(shown, desk.night(shown, None), "approved") == 3
     assert set(abuse.states().values()) == {"approved"}
+
+
+def test_campaign_whose_origins_sent_more_and_less_is_decided_on_whole(abuse):
+    busy = [recent_spam(ip) for ip in ("12.0.0.1", "12.0.0.2", "12.0.0.2", "12.0.0.3", "12.0.0.3", "12.0.0.3")]
+    abuse.night(*busy)
+    shown = Desk(abuse.settings, AbuseSettings(), SITE)
+    assert decide_campaign(shown, desk.night(shown, None), "dismissed", "ours") == 3
 
 
 def test_campaign_leaves_alone_what_was_decided_on_before(abuse, shown, drafts):

@@ -174,9 +174,7 @@ class Pages:
 
     async def message(self, request: Request) -> Response:
         """The report as it would be sent, as a file."""
-        found = await run_in_threadpool(
-            desk.page, self._desk, request.path_params["id"], _query(request, "form") or None
-        )
+        found = await self._found(request)
         name = f"attachment; filename={found.draft.id}.eml.txt"
         return Response(found.message, media_type="text/plain", headers={"Content-Disposition": name})
 

@@ -94,7 +94,7 @@ def night(desk: Desk, day: date | None) -> Night:
 
 
 def _campaign(drafts: tuple[Draft, ...]) -> Campaign:
-    waiting = sorted((draft for draft in drafts if draft.state == "draft"), key=lambda draft: draft.id)
+    waiting = [draft for draft in drafts if draft.state == "draft"]
     return Campaign(drafts, len(waiting), review.version(waiting))
 
 

@@ -23,6 +23,7 @@ def run(settings: WebSettings, desk: Desk, reports: Path, announce: Callable[[st
 
     Raises WebError where the place is taken or the token cannot be read.
     """
+    signal.signal(signal.SIGTERM, _end)
     access = Access(read_token(Path(settings.token_file)), settings.session_hours * 3600, time.time)
     endpoint = parse_endpoint(settings.listen)
     with listen(endpoint) as sock:
@@ -38,7 +39,6 @@ def run(settings: WebSettings, desk: Desk, reports: Path, announce: Callable[[st
             h11_max_incomplete_event_size=16_384,
         )
         announce(_reachable(endpoint.url, sock) + (f"login?key={access.link_key()}" if link else ""))
-        signal.signal(signal.SIGTERM, _end)
         try:
             uvicorn.Server(config).run(sockets=[sock])
         finally:

@@ -5,7 +5,7 @@ which version that was: looking at the draft and changing it are one transaction
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -48,11 +48,11 @@ class Edit:
     form: str | None = None
 
 
-def version(drafts: Sequence[Draft]) -> str:
-    """A text that changes with whatever a person decides on."""
+def version(drafts: Iterable[Draft]) -> str:
+    """A text that changes with whatever a person decides on, in whatever order the drafts come."""
     parts = [
         (one.id, one.state, one.form, one.decided_at, one.report.contact.address, one.report.note, one.reason)
-        for one in drafts
+        for one in sorted(drafts, key=lambda draft: draft.id)
     ]
     return hashlib.sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
