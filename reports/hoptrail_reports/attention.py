@@ -97,7 +97,11 @@ def _traffic(report: DayReport) -> Iterator[Notice]:
 def _relays(report: DayReport) -> Iterator[Notice]:
     relays = report.relays
     yield from _gone_and_slow(report)
-    busy = [name for name in report.new_relays if _is_busy(relays.relays[name].messages, relays.messages)]
+    busy = [
+        name
+        for name in report.new_relays
+        if _is_busy(relays.relays[name].messages, relays.messages) and not _is_found(report, "new relay", name)
+    ]
     for name in busy[:EACH_KIND] if report.new_since else ():
         messages = relays.relays[name].messages
         brought = f"{counted(messages, 'message')}, {percent(relays.share(messages))} of all"
@@ -108,12 +112,15 @@ def _gone_and_slow(report: DayReport) -> Iterator[Notice]:
     if report.changes is None:
         return
     total = report.day_before["map"]["messages"] if report.day_before else 0
-    busy = [(name, share) for name, share in report.gone.items() if _is_busy(round(share * total), total)]
+    silent = {finding.relay for finding in report.findings if finding.kind == "silence"}
+    gone = [(name, share) for name, share in report.gone.items() if name not in silent]
+    busy = [(name, share) for name, share in gone if _is_busy(round(share * total), total)]
     for name, share in busy[:EACH_KIND]:
         yield Notice(
             "look", f"{shown(name)} carried {percent(share)} of the mail the day before, and none on this day."
         )
-    for shift in report.changes.delays[:EACH_KIND]:
+    shifts = [one for one in report.changes.delays if not _is_found(report, "delay", " -> ".join(one.link))]
+    for shift in shifts[:EACH_KIND]:
         source, target = shift.link
         slower = "slower" if shift.after_s > shift.before_s else "faster"
         yield Notice(
@@ -122,6 +129,11 @@ def _gone_and_slow(report: DayReport) -> Iterator[Notice]:
             f"now {duration(shift.after_s)}.",
             relay=target,
         )
+
+
+def _is_found(report: DayReport, kind: str, subject: str) -> bool:
+    """Whether a detector says it already, under “What is wrong”."""
+    return any((finding.kind, finding.subject) == (kind, subject) for finding in report.findings)
 
 
 def _is_busy(messages: int, total: int) -> bool:

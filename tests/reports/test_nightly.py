@@ -240,7 +240,7 @@ def test_the_day_before_and_new_relays_are_compared(night):
     assert done.report.day_before["messages"] == 40
     page = (done.place / "index.html").read_text()
     assert "../2026-11-20/index.html" in page
-    assert "fresh.example is new and brought 10 messages" in page
+    assert page.count("fresh.example is new") == 1
     assert "gw1.example.net carried 25% of the mail the day before" in page
 
 

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hoptrail_reports.topology.traffic import Traffic
+from hoptrail_reports.topology.traffic import Link, Traffic
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,7 @@ class Observations:
     traffic: Traffic = field(default_factory=Traffic)  # of the last day
     known_relays: frozenset[str] = frozenset()  # of earlier days, as far back as what is new is told by
     looked_back_to: date | None = None  # the first of these days; None: no relay was on any
+    new_links: frozenset[Link] = frozenset()  # of ours, with much mail on the last day and on no map of these days
 
     @property
     def day(self) -> date:
@@ -59,6 +60,16 @@ class Observations:
 def finding_figures(finding: Finding) -> dict[str, Any]:
     """A finding as plain JSON values, for programs."""
     return {**asdict(finding), "since": finding.since and finding.since.isoformat()}
+
+
+MUCH_LEAST: Final = 10
+MUCH_SHARE: Final = 0.005
+"""Of the day's mail: strangers with less come every day."""
+
+
+def is_much(messages: int, total: int) -> bool:
+    """Whether a relay or a link with so many of a day's messages is worth a word because it is new."""
+    return messages >= max(MUCH_LEAST, MUCH_SHARE * total)
 
 
 Detector = Callable[[Observations], Iterable[Finding]]

@@ -1,29 +1,33 @@
-"""New relays: on no map of the days before, ranked by volume and by whether their domain is new too."""
+"""New relays and links: on no map of the days before, ranked by volume and by whether their domains are new too.
+
+The links of a new relay are part of what is said of it.
+"""
 
 from collections.abc import Iterator
 from typing import Final
 
-from hoptrail_reports.detectors.finding import Finding, Observations
+from hoptrail_reports.detectors.finding import Finding, Observations, is_much
 from hoptrail_reports.shown import counted, percent
 from hoptrail_reports.topology.grouping import owner
 
-LEAST: Final = 10
-LEAST_SHARE: Final = 0.005
-"""Of the day's mail: strangers with less come every day."""
 NEW_DOMAIN: Final = 2.0
 """How much more a relay counts whose domain was never seen either."""
 
 
 def detect(seen: Observations) -> Iterator[Finding]:
-    """The relays that handed mail to a host of ours for the first time, and brought much."""
-    if seen.looked_back_to is None:
-        return
+    """The relays that handed mail to a host of ours for the first time, and the links, with much mail."""
+    if seen.looked_back_to is not None:
+        yield from _relays(seen)
+        yield from _links(seen)
+
+
+def _relays(seen: Observations) -> Iterator[Finding]:
     total = max(seen.traffic.messages, 1)
     direct: dict[str, int] = {}
     for link, stats in seen.traffic.links.items():
         if link.observed and link.source not in seen.known_relays:
             direct[link.source] = direct.get(link.source, 0) + stats.messages
-    busy = {relay: count for relay, count in direct.items() if count >= max(LEAST, LEAST_SHARE * total)}
+    busy = {relay: count for relay, count in direct.items() if is_much(count, total)}
     domains = frozenset(map(owner, seen.known_relays)) if busy else frozenset()
     for relay, messages in busy.items():
         is_new = owner(relay) not in domains
@@ -38,4 +42,28 @@ def detect(seen: Observations) -> Iterator[Finding]:
             ),
             evidence={"messages": messages, "share": round(share, 4), "new_domain": int(is_new)},
             relay=relay,
+        )
+
+
+def _links(seen: Observations) -> Iterator[Finding]:
+    """New links between relays that are known."""
+    known = {(owner(one.source), owner(one.target)) for one in seen.courses if one.target and one.hours[:-1].any()}
+    total = max(seen.traffic.messages, 1)
+    for link in seen.new_links:
+        if link.source not in seen.known_relays:
+            continue
+        messages = seen.traffic.links[link].messages
+        joins_anew = (owner(link.source), owner(link.target)) not in known
+        share = min(1.0, messages / total)
+        what = "and no busy link joined their domains" if joins_anew else "though other links join their domains"
+        yield Finding(
+            kind="new link",
+            subject=f"{link.source} -> {link.target}",
+            score=round(min(1.0, (0.1 + share) * (NEW_DOMAIN if joins_anew else 1.0)), 3),
+            sentence=(
+                f"{link.source} handed {counted(messages, 'message')} to {link.target}, {percent(share)} of all, "
+                f"and none since {seen.looked_back_to}, {what}."
+            ),
+            evidence={"messages": messages, "share": round(share, 4), "new_domains": int(joins_anew)},
+            relay=link.source,
         )

@@ -8,10 +8,10 @@ from typing import Final
 
 import numpy as np
 
-from hoptrail_reports.detectors.finding import Finding, Observations
+from hoptrail_reports.detectors.finding import Finding, Observations, is_much
 from hoptrail_reports.detectors.hours import stored_courses
 from hoptrail_reports.topology import tables
-from hoptrail_reports.topology.traffic import Traffic
+from hoptrail_reports.topology.traffic import Link, Traffic
 from hoptrail_store.store import Store
 
 WINDOW: Final = timedelta(days=55)
@@ -32,6 +32,22 @@ def observations(connection: sqlite3.Connection, day: date, traffic: Traffic, *,
         traffic,
         known,
         tables.mapped_days(connection, since, yesterday)[0] if known else None,
+        _new_links(connection, since, yesterday, traffic),
+    )
+
+
+def _new_links(connection: sqlite3.Connection, since: date, until: date, traffic: Traffic) -> frozenset[Link]:
+    """The day's links with much mail that are on no map of a span."""
+    asked = (
+        "SELECT EXISTS (SELECT 1 FROM link_day WHERE day IN (SELECT day FROM map_day WHERE day BETWEEN ? AND ?)"
+        " AND source_name = (SELECT id FROM name WHERE text = ?)"
+        " AND target_name = (SELECT id FROM name WHERE text = ?) AND observed = 1)"
+    )
+    return frozenset(
+        link
+        for link, stats in traffic.links.items()
+        if link.observed and link.source != link.target and is_much(stats.messages, traffic.messages)
+        if not connection.execute(asked, (since.isoformat(), until.isoformat(), *link[:2])).fetchone()[0]
     )
 
 

@@ -11,6 +11,7 @@ from hoptrail_reports.detectors.finding import Course, Finding, Observations
 from hoptrail_reports.detectors.run import GROUP, installed, run_all
 from hoptrail_reports.topology.delays import BUCKETS, DelayStats, bucket
 from hoptrail_reports.topology.traffic import Link, LinkStats, RelayStats, Traffic
+from reports.detectors.faults import FAULTS, judge_fault
 from reports.detectors.simulator import Shape, judge_silence, judge_slowness, site
 
 DAY = date(2026, 11, 20)
@@ -37,7 +38,13 @@ def histogram(*delays, skewed=0):
 
 @pytest.mark.parametrize(
     ("seed", "shape"),
-    [(11, Shape()), (12, Shape(night=0.9, weekend=1.0)), (13, Shape(night=0.05, weekend=0.1, peak_hour=3))],
+    [
+        (11, Shape()),
+        (12, Shape(night=0.9, weekend=1.0)),
+        (13, Shape(night=0.05, weekend=0.1, peak_hour=3)),
+        (14, Shape(office=0.5)),
+        (15, Shape(office=0.2, batch=0.2, weekly=0.2, growth=3.0)),
+    ],
 )
 def test_silences_are_found_and_few_others_named(seed, shape):
     found = judge_silence(site(300, seed, shape), silence.detect)
@@ -50,6 +57,13 @@ def test_slowdowns_are_found_and_few_others_named(seed):
     found = judge_slowness(site(300, seed), slowness.detect)
     assert found.precision >= 0.95
     assert found.recall >= 0.85
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_faults_of_a_day_are_found_and_nothing_else_is_named(name):
+    found = judge_fault(name, range(31, 33))
+    assert found.precision >= 0.95
+    assert found.recall >= 0.8
 
 
 def test_a_site_that_is_down_itself_accuses_no_link():
@@ -70,6 +84,22 @@ def test_a_relay_that_is_new_is_named_with_its_volume_and_domain():
     found = {one.subject: one for one in newcomers.detect(today)}
     assert set(found) == {"a.new.example", "b.old.example"}
     assert found["a.new.example"].score > found["b.old.example"].score
+
+
+def test_a_link_between_known_relays_is_new_and_one_of_a_new_relay_is_part_of_its_relay():
+    link, of_stranger = Link("mail.old.example", MX, observed=True), Link("a.new.example", MX, observed=True)
+    today = seen(
+        {("mail.old.example", MX): used(40), ("a.new.example", MX): used(40)},
+        known_relays=frozenset({"mail.old.example"}),
+        looked_back_to=DAY - timedelta(days=28),
+        new_links=frozenset({link, of_stranger}),
+    )
+    found = {one.kind: one for one in newcomers.detect(today)}
+    assert {kind: one.subject for kind, one in found.items()} == {
+        "new relay": "a.new.example",
+        "new link": f"mail.old.example -> {MX}",
+    }
+    assert found["new link"].evidence["new_domains"] == 1
 
 
 def test_nothing_is_new_where_there_was_no_map_before():

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from hoptrail_reports.detectors.hours import Hours, day_hours, put_hours, stored_courses, usual_pairs
+from hoptrail_reports.detectors.records import observations
+from hoptrail_reports.topology import tables
 from hoptrail_reports.topology.delays import DelayStats
 from hoptrail_reports.topology.engine import open_parts, whole_days
 from hoptrail_reports.topology.traffic import Link, LinkStats, Traffic
@@ -60,3 +62,14 @@ def test_a_quiet_day_is_counted_only_for_a_usual_link(tmp_path, usual, kept):
         done = day_hours(parts, usual)
     assert done.pairs == kept
     assert done.counts[:, 12].tolist() == [2] * len(kept)
+
+
+def test_a_busy_link_is_new_that_is_on_no_earlier_map(store):
+    def day_of(*sources):
+        return Traffic(20, {Link(name, MX, observed=True): LinkStats(20, 20, first=0, last=9) for name in sources})
+
+    tables.put_day(store, DAY - 3 * ONE_DAY, day_of("old.example"), {})
+    seen = observations(store.db.conn, DAY, day_of("old.example", "new.example"), new_after_days=28)
+    assert {link.source for link in seen.new_links} == {"new.example"}
+    seen = observations(store.db.conn, DAY, day_of("old.example"), new_after_days=2)
+    assert {link.source for link in seen.new_links} == {"old.example"}
