@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hoptrail_reports.detectors.finding import Course, Finding, Observations
+from hoptrail_reports.topology.grouping import owner
 
 WEEKS: Final = 6
 """Of training; more would be of another season."""
@@ -79,9 +80,15 @@ def detect(seen: Observations) -> Iterator[Finding]:
     courses = sorted(seen.courses, key=lambda course: not course.target)
     links = [course for course in courses if course.target] or courses
     site = _site(seen, known, links)
+    told: set[str] = set()  # domains of which a link was named: that is the same silence
     for start in range(0, len(courses), AT_ONCE):
         some = courses[start : start + AT_ONCE]
         for at, gap in _gaps(_counts(some), site):
+            domain = owner(some[at].source)
+            if some[at].target:
+                told.add(domain)
+            elif domain in told:
+                continue
             yield _finding(seen, some[at], gap)
 
 

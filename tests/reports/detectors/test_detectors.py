@@ -75,6 +75,19 @@ def test_a_site_that_is_down_itself_accuses_no_link():
     assert not list(silence.detect(Observations(whole.days, whole.mapped, courses)))
 
 
+def test_a_domain_is_named_where_its_links_are_too_quiet_and_not_where_one_of_them_is():
+    days = tuple(DAY - timedelta(days=n) for n in range(42, -1, -1))
+    hours = np.full((43, 24), 4)
+    hours[-1, 8:] = 0
+    link, domain, alone = (
+        Course(source, target, hours, np.zeros(43, int), np.full(43, np.nan))
+        for source, target in (("mail.a.example", MX), ("a.example", ""), ("b.example", ""))
+    )
+    others = Course("other.example", MX, np.full((43, 24), 40), np.zeros(43, int), np.full(43, np.nan))
+    found = silence.detect(Observations(days, np.ones(43, bool), (domain, alone, link, others)))
+    assert {one.subject for one in found} == {link.subject, "b.example"}
+
+
 def test_a_relay_that_is_new_is_named_with_its_volume_and_domain():
     today = seen(
         {("a.new.example", MX): used(40), ("b.old.example", MX): used(40), ("tiny.example", MX): used(2)},
