@@ -59,11 +59,13 @@ def scan(text: str) -> Line:
     values, notes = _after(pieces[by_at:], tail)
     dated = dated or date.find(text)  # as a last resort, one in a comment
     by, by_ip = _by(values["by"])
-    clauses = _clauses(values, notes, pickup, name, peer)
-    return clauses._replace(by=by), None, by_ip, dated.date if dated else None
+    clauses = _clauses(values, notes, pickup, name, peer, by=by)
+    return clauses, None, by_ip, dated.date if dated else None
 
 
-def _clauses(values: dict[str, list[str]], notes: dict[str, list[str]], pickup: str, name: str, peer: str) -> Clauses:
+def _clauses(
+    values: dict[str, list[str]], notes: dict[str, list[str]], pickup: str, name: str, peer: str, *, by: str
+) -> Clauses:
     """The parts put together from the words and the comments of each clause."""
     phrase = values["with"] or values["via"]
     if not phrase and (early := _EARLY_WITH.search(_COMMENT.sub("", peer))):
@@ -73,6 +75,7 @@ def _clauses(values: dict[str, list[str]], notes: dict[str, list[str]], pickup: 
         pickup=pickup,
         name=name,
         peer=peer,
+        by=by,
         wrote=" ".join(
             [
                 *notes["by"],
