@@ -37,6 +37,8 @@ def _head(report: DayReport, place: str | None) -> Iterator[str]:
 
 def _attention(report: DayReport) -> Iterator[str]:
     found = notices(report)
+    if not found and report.findings:
+        return
     yield ""
     if not found:
         yield "Nothing stands out."

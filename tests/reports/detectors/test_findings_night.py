@@ -44,7 +44,9 @@ def test_a_link_that_falls_silent_stands_in_store_page_summary_and_command(weeks
     silent = [one for one in done.report.findings if one.kind == "silence"]
     assert [(one.subject, one.evidence["hours"]) for one in silent] == [("busy.example.net -> mx.example.org", 18)]
     assert "stopped from 2026-11-20 06:00 and still at the day's end (UTC)" in done.text
-    assert "What is wrong" in (done.place / "index.html").read_text()
+    page = (done.place / "index.html").read_text()
+    assert "What is wrong" in page
+    assert "Nothing stands out" not in page + done.text
     summary = json.loads((done.place / "summary.json").read_text())
     assert [one["kind"] for one in summary["findings"]] == [one.kind for one in done.report.findings]
     with open_readonly(found.store.path) as reader:
