@@ -170,6 +170,8 @@ def _at_client(found: list[Finding], index: int, hop: Received, helo: str, site:
 
 def _same_text(one: str, other: str) -> bool:
     """Whether two names are spelt alike: most are not, and to look either up would take longer."""
+    if len(one) == len(other):
+        return one.lower() == other.lower()
     return abs(len(one) - len(other)) <= len("[.]") and one.strip("[].").lower() == other.strip("[].").lower()
 
 
