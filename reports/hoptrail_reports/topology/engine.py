@@ -87,9 +87,7 @@ def parts_traffic(settings: StoreSettings, parts: "Parts", selection: Selection,
     return done + _here(parts.stored, selection)
 
 
-def _here(
-    parts: Sequence[Part], selection: Selection, root: str | None = None, direction: Direction = "to"
-) -> Traffic:
+def _here(parts: Sequence[Part], selection: Selection, root: str | None = None, direction: Direction = "to") -> Traffic:
     """The traffic of some parts, added up by this process."""
     if not parts:
         return Traffic()
