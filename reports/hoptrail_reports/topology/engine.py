@@ -140,7 +140,11 @@ def _stored(
 
 def open_duckdb() -> Any:  # noqa: ANN401 - Ibis makes its backends' classes at run time
     """A connection to an empty DuckDB in memory that keeps to `MEMORY_LIMIT`."""
-    connection = ibis.duckdb.connect(memory_limit=MEMORY_LIMIT, preserve_insertion_order=False)
+    connection = ibis.duckdb.connect(
+        memory_limit=MEMORY_LIMIT,
+        preserve_insertion_order=False,
+        temp_directory=tempfile.gettempdir(),  # it would spill into `.tmp` of whatever folder the job was started in
+    )
     connection.raw_sql("SET enable_progress_bar = false")
     # It would join the names of senders to those of receivers first, by their part: all with all.
     connection.raw_sql("SET disabled_optimizers = 'join_order'")

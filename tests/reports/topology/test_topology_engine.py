@@ -1,5 +1,6 @@
 """Links and relays added up in columns are those of the definition, from the store, from the archive, and on a cluster."""
 
+import tempfile
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hoptrail_reports.topology.engine import Selection, selected_traffic, whole_days
+from hoptrail_reports.topology.engine import Selection, open_duckdb, selected_traffic, whole_days
 from hoptrail_reports.topology.traffic import Traffic, Way, traffic
 from hoptrail_store.archive.moving import move_days
 from hoptrail_store.settings import StoreSettings
@@ -114,6 +115,13 @@ def test_a_selection_holds_what_it_asks_for(fresh, wanted, numbers):
     assert selected_traffic(made, selection) == expected
     archive(made)
     assert selected_traffic(made, selection) == expected
+
+
+def test_duckdb_spills_into_the_temporary_folder_and_not_where_the_job_was_started():
+    connection = open_duckdb()
+    [[folder]] = connection.raw_sql("SELECT current_setting('temp_directory')").fetchall()
+    connection.disconnect()
+    assert folder == tempfile.gettempdir()
 
 
 def test_days_without_mail_have_no_traffic(fresh):
