@@ -188,7 +188,7 @@ def _hops(
     def same(value: int) -> np.ndarray:
         return np.full((HOPS, count), value)
 
-    at_ms = (received_ms[None, :] // 1000 - np.vstack([np.zeros(count, int), before[:-1]])) * 1000
+    at_s = received_ms[None, :] // 1000 - np.vstack([np.zeros(count, int), before[:-1]])
     return pa.table(
         {
             "message": column(np.broadcast_to(number, (HOPS, count))),
@@ -199,7 +199,7 @@ def _hops(
             "by_name": column(receivers),
             "software": column(same(site.first_relay - 5)),
             "protocol": column(same(site.first_relay - 4)),
-            "at_ms": column(at_ms),
+            "at_s": column(at_s),
             "trust": column(np.where(ours, 0, 3)),
             "kind": column(same(0)),
             "sender_name": column(senders),

@@ -14,7 +14,7 @@ from hoptrail_store.names import Names
 from hoptrail_store.records import Answer, MessageRecord, RefusalCount
 from hoptrail_tracer.handover import Handover, handovers
 from hoptrail_tracer.model import Hop, Kind, Trace, Trust
-from hoptrail_tracer.path import relay_path
+from hoptrail_tracer.path import relay_path, whole_seconds
 
 TRUST_CODES: Final = {trust: code for code, trust in enumerate(Trust)}
 KIND_CODES: Final = {kind: code for code, kind in enumerate(Kind)}
@@ -189,7 +189,7 @@ def _hop_values(name_id: Callable[[str | None], int | None], hop: Hop) -> tuple[
         name_id(host_name(received.by) or received.by_ip),
         name_id(clipped(received.software)),
         name_id(clipped(received.protocol)),
-        milliseconds(received.date) if received.date else None,
+        whole_seconds(received.date) if received.date else None,
         TRUST_CODES[hop.trust],
         KIND_CODES[received.kind],
     )

@@ -112,6 +112,7 @@ CREATE TABLE delivery (
 --   position   index into the trace's hops, 0 is the newest; a skipped or unparseable line leaves a gap
 --   ip, rdns, helo   of the sending side (ids of `name`); by_name of the receiving one, its address where it gave no name
 --   software, protocol   ids of `name`
+--   at_s       the line's own date, seconds since 1970: such dates have no finer grain
 --   trust      0 observed, 1 trusted, 2 vouched, 3 claimed, 4 forged
 --   kind       0 relay, 1 submission, 2 local, 3 scanner, 4 fetch, 5 mapi, 6 http, 7 internal, 8 unknown,
 --              9 delivery: no line, but what this host's log says of whom it handed the message to
@@ -131,7 +132,7 @@ CREATE TABLE hop (
     by_name INTEGER REFERENCES name,
     software INTEGER REFERENCES name,
     protocol INTEGER REFERENCES name,
-    at_ms INTEGER,
+    at_s INTEGER,
     trust INTEGER NOT NULL,
     kind INTEGER NOT NULL,
     sender_name INTEGER REFERENCES name,
@@ -503,7 +504,7 @@ CREATE INDEX lookup_expires ON lookup (expires_ms);
 CREATE VIEW hop_named AS
 SELECT
     message.id, message.received_ms, hop.position, ip.text AS ip, rdns.text AS rdns, helo.text AS helo,
-    by_name.text AS by_name, hop.at_ms, hop.delay_s, hop.trust, hop.kind, sender.text AS sender
+    by_name.text AS by_name, hop.at_s, hop.delay_s, hop.trust, hop.kind, sender.text AS sender
 FROM hop
 JOIN message ON message.number = hop.message
 LEFT JOIN name AS ip ON ip.id = hop.ip

@@ -28,6 +28,11 @@ def test_path_runs_oldest_first_and_its_delays_are_between_neighbours():
     assert [step.observed for step in way] == [False, False, True]
 
 
+def test_delays_are_between_the_seconds_that_clocks_showed_as_lines_have_no_finer_date():
+    way = relay_path([hop("mx.example.org", ip="192.0.2.7", rdns="a.example", at=2.9), hop("a.example", at=1)])
+    assert way[1].seconds_since(way[0]) == 1
+
+
 def test_a_stranger_is_named_by_what_our_host_saw_not_by_what_it_calls_itself():
     assert names(
         hop("mx.example.org", ip="203.0.113.9", helo="mail.bank.example"),

@@ -5,6 +5,7 @@ A line of ours may be believed in both; a stranger's line is believed in nothing
 """
 
 import ipaddress
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,7 +37,12 @@ class Step:
         """Whole seconds from an earlier step to this one, negative where clocks disagree; None without both dates."""
         if self.at is None or earlier.at is None:
             return None
-        return round((self.at - earlier.at).total_seconds())
+        return whole_seconds(self.at) - whole_seconds(earlier.at)
+
+
+def whole_seconds(at: datetime) -> int:
+    """A date as Received lines give it: seconds since 1970, with what is less cut off and not rounded."""
+    return math.floor(at.timestamp())
 
 
 def relay_path(newest_first: Sequence[Hop]) -> tuple[Step, ...]:

@@ -254,13 +254,13 @@ def _ways_through(sources: Sources, root: str) -> Iterator[Way]:
     on_way = hops.filter(hops.receiver.notnull())
     wanted = on_way.semi_join(passed, [*PART, ("message", "number")])
     names = {(*key, number): text for *key, number, text in _rows(sources.names.select(*PART, "id", "text"))}
-    columns = (*PART, "message", "received_s", "receiver", "sender", "at_ms", "observed")
+    columns = (*PART, "message", "received_s", "receiver", "sender", "at_s", "observed")
     found = _rows(wanted.order_by(*PART, "message", "position").select(*columns))
     for (*part, _, recorded), group in groupby(found, key=lambda row: row[:5]):
         rows = [row[5:] for row in group]
         steps = [
-            Step(names[*part, receiver], None if at_ms is None else moment(at_ms), observed=observed)
-            for receiver, _, at_ms, observed in rows
+            Step(names[*part, receiver], None if at_s is None else moment(at_s * 1000), observed=observed)
+            for receiver, _, at_s, observed in rows
         ]
         if rows[-1][1] is not None:  # the first relay left no line
             steps.append(Step(names[*part, rows[-1][1]], None, observed=False))

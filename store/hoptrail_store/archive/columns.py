@@ -26,7 +26,7 @@ HOPS: Final = pa.schema(
         ("message", pa.int64()),  # joins `number` of the same part
         ("position", pa.int16()),
         ("received_s", pa.int64()),  # when the message was recorded, seconds since 1970
-        ("at_ms", pa.int64()),  # the line's own date
+        ("at_s", pa.int64()),  # the line's own date
         ("sender", pa.int32()),  # relays as ids of the part's names; null where the line tells of no hand-over
         ("receiver", pa.int32()),  # who wrote the line; null where it is no part of the way
         ("rank", pa.int16()),  # machines between the sender and the root; null for a host's own filter
@@ -57,7 +57,7 @@ MESSAGES: Final = pa.schema(
 NAMES: Final = pa.schema([("id", pa.int32()), ("text", pa.string())])
 
 _HOPS_SQL = """
-SELECT message, position, at_ms, sender_name AS sender, delay_s, reach_s, marks, trust, kind, ip, software
+SELECT message, position, at_s, sender_name AS sender, delay_s, reach_s, marks, trust, kind, ip, software
 FROM hop WHERE {} ORDER BY message, position
 """
 _MESSAGES_SQL = """
@@ -147,7 +147,7 @@ def _joined(messages: pa.Table, hops: pa.Table) -> Portion:
         "revisited": marks & REVISITED != 0,
     }
     dated = np.zeros(len(messages), bool)
-    dated[at[first]] = hops["at_ms"].is_valid().to_numpy()[first]
+    dated[at[first]] = hops["at_s"].is_valid().to_numpy()[first]
     return Portion(_table(messages.append_column("dated", pa.array(dated)), MESSAGES), _table(columns, HOPS))
 
 
