@@ -2,11 +2,15 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from testbed.places import ROOT, SENDMAIL_ROOT, private_folder
 from testbed.spamd import Spamd
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -21,6 +25,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def spamd() -> Iterator[Spamd]:
     """One spamd on a unix socket for all tests; one that is to be stopped or slowed is started by its test."""
     with Spamd() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator["Browser"]:
+    """One Chromium for a module. Its driver keeps the thread's event loop, so no module may share it with others."""
+    from testbed.browser import chromium  # noqa: PLC0415 - only who looks at pages needs the library
+
+    with chromium() as running:
         yield running
 
 

@@ -7,19 +7,9 @@ import subprocess
 from urllib.parse import urlencode
 
 from reports.abuse.abusedesk import HOPTRAIL
+from testbed.browser import complaints
 
 FORM = "application/x-www-form-urlencoded"
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 class Web:
@@ -81,10 +71,7 @@ class Web:
         context = browser.new_context(base_url=self.url, **options)
         name, _, value = self.cookie.partition("=")
         context.add_cookies([{"name": name, "value": value, "url": self.url}])
-        context.complaints = []
-        context.on("console", lambda message: context.complaints.append(message.text))
-        context.on("weberror", lambda error: context.complaints.append(str(error.error)))
-        context.on("dialog", lambda dialog: context.complaints.append(dialog.message))
+        context.complaints = complaints(context)
         context.on("request", lambda sent: None if self._is_ours(sent) else context.complaints.append(sent.url))
         return context
 

@@ -1,0 +1,81 @@
+"""A made-up site of any size with some nights of reports: mail whose senders follow Zipf's law, spam, refused recipients."""
+
+import random
+import zlib
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+from hoptrail_reports.nightly import Night, NightlySettings
+from hoptrail_reports.topology.traffic import Way
+from hoptrail_store.ids import Ids
+from hoptrail_store.records import MessageRecord, RefusalCount, Score
+from hoptrail_tracer.model import Hop, Origin, Received, Trace, Trust
+from hoptrail_tracer.path import Step
+from reports.night_samples import DAY, NOON, fill, nightly, refused, settings
+from reports.topology.relay_samples import ways
+
+ONE_DAY = timedelta(days=1)
+_IDS = Ids()
+
+
+def build(folder: Path, relays: int, messages: int, nights: tuple[int, ...] = (7, 1, 0), **reports: int) -> Night:
+    """A report for each of the nights, so many days back, and what the last one came to."""
+    found: NightlySettings = settings(folder, **reports)
+    for back in nights:
+        day = DAY - back * ONE_DAY
+        fill(found, list(records(relays, messages - 40 * back, back=back)), [_refused(n, back) for n in range(6)])
+        done = nightly(found, day, now=datetime.combine(day + ONE_DAY, NOON.time(), NOON.tzinfo))
+        assert not done.report.failed_steps
+    return done
+
+
+def records(relays: int, messages: int, *, back: int = 0) -> Iterator[MessageRecord]:
+    """The messages of a day, so many days back; who may send is the same every day."""
+    pick = random.Random(back)
+    for way in ways(relays, messages):
+        yield _record(pick, way, back * ONE_DAY)
+
+
+def address_of(relay: str) -> str:
+    """An address for a relay: its own where its name is one, else one out of 11.0.0.0/8."""
+    number = zlib.crc32(relay.encode())
+    return relay.strip("[]") if relay.startswith("[") else f"11.{number % 24}.{number // 256 % 256}.{number % 253 + 1}"
+
+
+def _record(pick: random.Random, way: Way, back: timedelta) -> MessageRecord:
+    hops = tuple(
+        Hop(_line(before.relay, step, back), Trust.OBSERVED if step.observed else Trust.CLAIMED)
+        for before, step in reversed(list(pairwise(way.steps)))
+    )
+    client = next(before.relay for before, step in pairwise(way.steps) if step.observed)
+    taken = datetime.fromtimestamp(way.recorded, UTC) - back
+    points = pick.gauss(12, 5) if client.startswith("[") and pick.random() < 0.7 else pick.gauss(0, 1.5)
+    return MessageRecord(
+        id=_IDS.new(int(taken.timestamp() * 1000)),
+        host="mx.example.org",
+        source="milter",
+        received_at=taken,
+        connection=None,
+        envelope_from="a@example.net",
+        recipients=("b@example.org",),
+        refused_recipients=0,
+        message_id=None,
+        size_bytes=1_000,
+        trace=Trace(hops, Origin(address_of(client), client, Trust.OBSERVED, 0.9, "connection")),
+        fields=(),
+        score=Score(points, 5.0, ("RULE",)),
+    )
+
+
+def _line(sender: str, step: Step, back: timedelta) -> Received:
+    ip, name = address_of(sender), None if sender.startswith("[") else sender
+    if sender == step.relay:
+        ip, name = "127.0.0.1", "localhost"
+    return Received("parsed", ip=ip, rdns=name, by=step.relay, software="Postfix", date=step.at and step.at - back)
+
+
+def _refused(number: int, back: int) -> RefusalCount:
+    at = NOON - back * ONE_DAY + timedelta(hours=number)
+    return refused(f"203.0.{113 + number // 3}.0/24", refused=60 // (1 + number) + 5 * back, at=at)
