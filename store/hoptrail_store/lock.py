@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hoptrail_store.errors import BusyStoreError, store_error
+from hoptrail_store.errors import BusyStoreError, UnavailableStoreError, store_error
 from hoptrail_store.ownership import open_owned
 
 _POLL_S = 0.005  # only ever waited for while another process makes, migrates or replaces the file
@@ -24,6 +24,10 @@ class FileLock:
         self._path = path
         try:
             self._descriptor = open_owned(Path(f"{path}.lock"))
+        except FileNotFoundError:
+            raise UnavailableStoreError(
+                f"{path}: there is no folder {path.parent}: `hoptrail doctor` says how to make it"
+            ) from None
         except OSError as error:
             raise store_error(path, error) from error
 

@@ -64,7 +64,7 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file to read, with its size on the disk, 0 for standard input."""
+    """A file to read, with its size on the disk, 0 for standard input and other pipes."""
 
     path: Path
     size_bytes: int
@@ -90,9 +90,16 @@ class Opened:
 
 
 def find_sources(paths: tuple[Path, ...]) -> Iterator[Source | LeftOut]:
-    """Yield the files below the paths, each folder's in the order of their names; links to folders are not followed."""
+    """Yield the files below the paths, each folder's in the order of their names; links to folders are not followed.
+
+    A pipe is read where it was named, as by a shell's `<(zcat mbox.Z)`, and passed over in a folder, where nobody may
+    ever write into it.
+    """
     for path in paths:
-        yield from _walk(path)
+        if path == STDIN or path.is_fifo():
+            yield Source(path, 0)
+        else:
+            yield from _walk(path)
 
 
 @contextmanager
@@ -126,9 +133,7 @@ def left_out(path: Path, error: Exception) -> LeftOut:
 
 def _walk(path: Path) -> Iterator[Source | LeftOut]:
     try:
-        if path == STDIN:
-            yield Source(path, 0)
-        elif path.is_dir():
+        if path.is_dir():
             maildir = (path / "cur").is_dir()
             for entry in sorted(path.iterdir()):
                 passed_over = (
@@ -141,7 +146,7 @@ def _walk(path: Path) -> Iterator[Source | LeftOut]:
         elif path.is_file():
             yield Source(path, path.stat().st_size)
         else:
-            yield LeftOut(path, "no file" if path.exists() else "does not exist")
+            yield LeftOut(path, "neither a file nor a folder" if path.exists() else "does not exist")
     except OSError as error:
         yield LeftOut(path, error.strerror or str(error))
 

@@ -8,11 +8,18 @@ from hoptrail_tracer.options import option
 EVIDENCE_MAX_BYTES = 16_777_216  # no draft can show more, and a reader unpacks it at once
 
 
+def _check_whole(path: str) -> None:
+    if not path.startswith("/"):
+        raise ValueError("write the whole path, from / on: the milter and the nightly job are started elsewhere")
+
+
 @dataclass(frozen=True, slots=True)
 class StoreSettings:
     """[store]: the SQLite file of this host."""
 
-    path: str = option("/var/lib/hoptrail/store.sqlite", "The store's file. Its directory must be writable.")
+    path: str = option(
+        "/var/lib/hoptrail/store.sqlite", "The store's file. Its directory must be writable.", check=_check_whole
+    )
     keep_days: int = option(
         400,
         "Days after which the record of a message that passed the milter is deleted; 0 keeps for ever. Imported "

@@ -39,6 +39,7 @@ def test_values_arrive_in_their_types():
         ("path = 'x'", "hoptrail.toml:1: path: every option stands in a section; this one belongs to [store]"),
         ("store = 1", "hoptrail.toml:1: store: every option stands in a section"),
         ("[[store]]\npath = 'x'", "hoptrail.toml:1: store: every option stands in a section"),
+        ("[store]\npath = ''", "[store] path: write the whole path, from / on"),
         ("[store]\nkeep_days = -1", "[store] keep_days: -1 is too little, 0 is the least"),
         ("[store]\nlock_wait_s = 61.0", "[store] lock_wait_s: 61.0 is too much, 60 is the most"),
         ("[store]\nkeep_days = '7'", "[store] keep_days: write a whole number, not '7'"),

@@ -128,6 +128,29 @@ def test_file_that_cannot_be_read_is_said_and_the_others_are_traced(tmp_path, la
     assert "picture: no mail" in said
 
 
+def test_pipe_is_read_like_a_file(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["/bin/sh", "-c", 'exec cat > "$0"', pipe], stdin=subprocess.PIPE) as writer:
+        writer.stdin.write(LAB)
+        writer.stdin.close()
+        [document] = documents(hoptrail("--offline", "--json", pipe)[0])
+    assert document["origin"]["ip"] == "200.164.244.65"
+
+
+def test_fault_in_what_came_by_standard_input_names_it_so():
+    assert hoptrail("--offline", "-", code=1)[1] == "hoptrail: standard input: empty\n"
+
+
+def test_folder_without_mail_is_said(tmp_path):
+    (tmp_path / "cur").mkdir()
+    assert hoptrail("--offline", tmp_path, code=1)[1] == f"hoptrail: {tmp_path}: a folder without mail\n"
+
+
+def test_file_whose_reading_fails_is_named():
+    assert hoptrail("--offline", "/proc/self/mem", code=1)[1] == "hoptrail: /proc/self/mem: Input/output error\n"
+
+
 def test_hostile_header_reaches_no_terminal(tmp_path):
     path = tmp_path / "evil.eml"
     path.write_bytes(

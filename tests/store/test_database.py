@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from hoptrail_store import database, migrations
-from hoptrail_store.errors import CorruptStoreError, ForeignStoreError, NewerStoreError
+from hoptrail_store.errors import CorruptStoreError, ForeignStoreError, NewerStoreError, UnavailableStoreError
 from hoptrail_store.migrations import Step
 from hoptrail_store.reader import open_readonly
+from hoptrail_store.settings import StoreSettings
 from hoptrail_store.store import Store
 
 STEPS = (
@@ -30,6 +31,11 @@ def test_a_new_store_is_in_wal_mode_and_of_the_present_version(settings):
         assert store.db.journal_mode == "wal"
         assert store.db.execute("PRAGMA user_version").fetchone() == (database.schema_version(migrations.steps()),)
         assert store.db.execute("PRAGMA application_id").fetchone() == (database.APPLICATION_ID,)
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(UnavailableStoreError, match=f"there is no folder {tmp_path}/absent: "):
+        Store.open(StoreSettings(path=f"{tmp_path}/absent/store.sqlite"))
 
 
 def test_a_new_store_belongs_to_its_folders_owner(settings):

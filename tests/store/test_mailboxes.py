@@ -144,9 +144,13 @@ def test_a_file_that_is_no_mail_is_named(tmp_path, name, content, reason):
 
 
 def test_what_is_no_file_is_named(tmp_path):
-    os.mkfifo(tmp_path / "pipe")
-    assert read(tmp_path / "pipe")[1][0].reason == "no file"
+    assert read(Path("/dev/null"))[1][0].reason == "neither a file nor a folder"
     assert read(tmp_path / "absent")[1][0].reason == "does not exist"
+
+
+def test_a_pipe_in_a_folder_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert read(tmp_path)[1][0].reason == "neither a file nor a folder"
 
 
 def test_links_that_lead_round_in_circles_are_not_followed(tmp_path):

@@ -115,11 +115,12 @@ def _trace_chains(name: str, site: SiteSettings) -> int:
 
 def _trace_files(files: Sequence[str], config: Config, *, as_json: bool, offline: bool) -> int:
     failed = 0
-    with _spooled(files) as paths, _lookups(config, offline=offline) as ask:
-        sources = list(find_sources(paths))
+    with _spooled(files) as named, _lookups(config, offline=offline) as ask:
+        sources = [source for path in named for source in _sources(path)]
         for number, item in enumerate(_messages(sources), start=1):
+            name = printable(named.get(item.path) or str(item.path))
             if isinstance(item, LeftOut):
-                click.echo(f"hoptrail: {printable(str(item.path))}: {item.reason}", err=True)
+                click.echo(f"hoptrail: {name}: {item.reason}", err=True)
                 failed = 1
                 continue
             fields = read_fields(item.content)
@@ -131,9 +132,13 @@ def _trace_files(files: Sequence[str], config: Config, *, as_json: bool, offline
                 click.echo(format_document(document))
                 continue
             if number > 1 or len(sources) > 1:
-                click.echo(styled(Style.HEADING, f"\n{printable(str(item.path))}, message {number}"))
+                click.echo(styled(Style.HEADING, f"\n{name}, message {number}"))
             write_transcript(traced, values, found)
     return failed
+
+
+def _sources(path: Path) -> Sequence[Source | LeftOut]:
+    return list(find_sources((path,))) or [LeftOut(path, "a folder without mail")]
 
 
 def _messages(sources: Sequence[Source | LeftOut]) -> Iterator[RawMessage | LeftOut]:
@@ -153,22 +158,31 @@ def _messages(sources: Sequence[Source | LeftOut]) -> Iterator[RawMessage | Left
 
 def _bare_header(source: Source) -> RawMessage | None:
     """A file that is no whole mail, if Received lines stand in it all the same."""
-    with source.path.open("rb") as file:
-        content = file.read(MAX_HEADER_BYTES)
+    try:
+        with source.path.open("rb") as file:
+            content = file.read(MAX_HEADER_BYTES)
+    except OSError:
+        return None
     if not received_values(read_fields(content)):
         return None
     return RawMessage(source.path, content, len(content), b"", len(content), 0.0)
 
 
 @contextmanager
-def _spooled(files: Sequence[str]) -> Iterator[tuple[Path, ...]]:
-    """The files as paths; what comes from standard input lies in a temporary file meanwhile."""
+def _spooled(files: Sequence[str]) -> Iterator[dict[Path, str]]:
+    """The paths of the files and how they were named; what comes by a pipe lies in a temporary file meanwhile."""
+    named: dict[Path, str] = {}
     with tempfile.TemporaryDirectory(prefix="hoptrail-") as folder:
-        spool = Path(folder) / "stdin"
-        if "-" in files:
-            with spool.open("wb") as file:
-                copyfileobj(sys.stdin.buffer, file)
-        yield tuple(spool if name == "-" else Path(name) for name in files)
+        for name in dict.fromkeys(files):
+            path = Path(name)
+            if name != "-" and not path.is_fifo():
+                named[path] = name
+                continue
+            spool = Path(folder) / str(len(named))
+            with spool.open("wb") as to, sys.stdin.buffer if name == "-" else path.open("rb") as pipe:
+                copyfileobj(pipe, to)
+            named[spool] = "standard input" if name == "-" else name
+        yield named
 
 
 @contextmanager
