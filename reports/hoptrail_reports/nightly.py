@@ -16,14 +16,14 @@ from typing import Final, Protocol
 from hoptrail_reports import drafting
 from hoptrail_reports.detectors.finding import Finding
 from hoptrail_reports.detectors.hours import NO_HOURS, Hours, day_hours, put_hours, usual_pairs
-from hoptrail_reports.detectors.records import findings_of, observations, put_findings
+from hoptrail_reports.detectors.records import findings_about, findings_of, observations, put_findings
 from hoptrail_reports.detectors.run import installed, run_all
 from hoptrail_reports.errors import DetectorsError, LookupsDownError, OpenDayError, ReportError
 from hoptrail_reports.gather import gather
-from hoptrail_reports.pages.figures import HISTORY_DAYS
+from hoptrail_reports.geography import PlaceOf, nowhere, places_in
 from hoptrail_reports.pages.folder import NightsFolder
 from hoptrail_reports.pages.render import Pages, nights_page
-from hoptrail_reports.report import DayReport, DraftLine, Step, figures
+from hoptrail_reports.report import HISTORY, DayReport, DraftLine, Step, figures
 from hoptrail_reports.settings import AbuseSettings, ReportSettings
 from hoptrail_reports.shown import counted
 from hoptrail_reports.text import text
@@ -45,7 +45,6 @@ from hoptrail_tracer.settings import SiteSettings
 ONE_DAY: Final = timedelta(days=1)
 MISSED_MOST: Final = 8
 """A week that was missed is made up for; a host that was off for longer begins anew with yesterday."""
-HISTORY: Final = timedelta(days=HISTORY_DAYS - 1)
 MAP_STEP: Final = "map of relays"
 
 _log = logging.getLogger("hoptrail.nightly")
@@ -132,6 +131,7 @@ class _Job:
     progress: Progress
     traffic: Traffic = field(default_factory=Traffic)
     hours: Hours = NO_HOURS
+    place_of: PlaceOf = nowhere
     drafts: tuple[DraftLine, ...] = ()
     findings: tuple[Finding, ...] = ()
     steps: list[Step] = field(default_factory=list)
@@ -141,8 +141,16 @@ class _Job:
         self._attempt("archive", self._archive_step)
         self._attempt(MAP_STEP, self._map_step)
         self._attempt("abuse drafts", self._drafts_step)
+        self._attempt("address databases", self._places_step)
         report = replace(
-            gather(self.reader, self.host, self.day, self.traffic, self.settings.reports),
+            gather(
+                self.reader,
+                self.host,
+                self.day,
+                self.traffic,
+                settings=self.settings.reports,
+                place_of=self.place_of,
+            ),
             drafts=self.drafts,
         )
         self._attempt("map into the store", lambda: self._keep_step(report))
@@ -207,6 +215,11 @@ class _Job:
             )
         return drafting.outcome(summary)
 
+    def _places_step(self) -> str:
+        paths = self.settings.lookups.mmdb
+        self.place_of = places_in(paths)
+        return ", ".join(paths) or "none is set ([lookups] mmdb)"
+
     def _learn_step(self) -> str:
         learn(self.store, self.day)
         return "the day's believed lines and links are counted, once"
@@ -261,10 +274,13 @@ class _Job:
             for name, content in files.items():
                 (place / name).write_text(content, encoding="utf-8")
             (place / "relays").mkdir()
-            details = relay_details(self.reader, self.settings.store.archive, self.day, pages.relay_files)
+            archive, connection, since = self.settings.store.archive, self.reader.db.conn, self.day - HISTORY
+            details = relay_details(self.reader, archive, self.day, pages.relay_files, self.place_of)
+            past = findings_about(connection, since, self.day)
             for relay, name in pages.relay_files.items():
-                history = tables.relay_history(self.reader.db.conn, relay, self.day - HISTORY, self.day)
-                (place / name).write_text(pages.relay(relay, history, details[relay]), encoding="utf-8")
+                history = tables.relay_history(connection, relay, since, self.day)
+                page = pages.relay(relay, history, details[relay], past.get(relay, ()))
+                (place / name).write_text(page, encoding="utf-8")
                 self.progress.advance()
 
         self.folder.publish(self.day, write)

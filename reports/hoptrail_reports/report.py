@@ -2,16 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import date
-from typing import Any
+from datetime import date, timedelta
+from typing import Any, Final
 
 from hoptrail_reports.detectors.finding import Finding, finding_figures
+from hoptrail_reports.geography import Geography, Region, worst
 from hoptrail_reports.topology.colours import Colour
 from hoptrail_reports.topology.compare import Comparison
 from hoptrail_reports.topology.graph import RelayMap
+from hoptrail_reports.weekly import RelayShift
 from hoptrail_store.reader import DaySummary
 
-LISTED_IN_JSON = 100
+HISTORY: Final = timedelta(days=27)
+"""How far charts look back from the day itself: four weeks in all."""
+
+LISTED_IN_JSON: Final = 100
 """Entries of a list in summary.json; the counts beside it are complete."""
 
 
@@ -67,11 +72,13 @@ class DayReport:
     spam_scores: Mapping[int, int] = field(default_factory=dict)  # the spam among totals.scores, by the points' floor
     harvests: tuple[Harvest, ...] = ()
     zones: tuple[ZoneUse, ...] = ()
-    origins: tuple[tuple[str, int, int], ...] = ()  # network or country of origin, messages, spam
+    geography: Geography = field(default_factory=Geography)
+    refused_history: Mapping[date, tuple[int, int]] = field(default_factory=dict)  # earlier days: refused, named
     day_before: Mapping[str, Any] | None = None  # figures of the report of the day before
     week_before: Mapping[str, Any] | None = None
     changes: Comparison | None = None  # against the day before
     gone: Mapping[str, float] = field(default_factory=dict)  # relays of the day before with their share, busiest first
+    week_shifts: tuple[RelayShift, ...] | None = None  # against a week before; None: that day has no map
     new_relays: tuple[str, ...] = ()  # busiest first
     new_since: date | None = None  # the first day that was looked back to; None: there was no earlier map
     drafts: tuple[DraftLine, ...] = ()
@@ -119,6 +126,10 @@ def figures(report: DayReport) -> dict[str, Any]:
         },
         "new_relays": _counted(report.new_relays),
         "changes": _changes(report.changes),
+        "week_shifts": [asdict(shift) for shift in (report.week_shifts or ())[:LISTED_IN_JSON]],
+        "countries": [asdict(region) for region in report.geography.countries],
+        "systems": [asdict(region) for region in _listed(report.geography.systems)],
+        "unplaced": report.geography.unplaced,
         "harvests": [asdict(harvest) for harvest in report.harvests],
         "zones": [asdict(zone) for zone in report.zones],
         "findings": [finding_figures(finding) for finding in report.findings[:LISTED_IN_JSON]],
@@ -139,6 +150,12 @@ def _changes(changes: Comparison | None) -> dict[str, Any] | None:
         "delays": [asdict(shift) for shift in changes.delays[:LISTED_IN_JSON]],
         "divergence": round(changes.divergence, 6),
     }
+
+
+def _listed(systems: Sequence[Region]) -> list[Region]:
+    """Those with most mail, and those with most spam that are not among them."""
+    busiest = list(systems[:LISTED_IN_JSON])
+    return busiest + [system for system in worst(systems)[:LISTED_IN_JSON] if system not in busiest]
 
 
 def _counted(entries: Sequence[object]) -> dict[str, Any]:

@@ -32,7 +32,9 @@ def duration(seconds: float | None) -> str:
 
 
 def percent(share: float) -> str:
-    """A share for people, with as many digits as mean something: "31%", "0.4%", "<0.1%"."""
+    """A share for people, with as many digits as mean something: "31%", "0.4%", "<0.1%", "0%"."""
+    if not share:
+        return "0%"
     if 0 < share < 0.001:  # noqa: PLR2004 - what the text says
         return "<0.1%"
     return f"{share:.1%}" if share < 0.1 else f"{share:.0%}"  # noqa: PLR2004

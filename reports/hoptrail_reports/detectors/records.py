@@ -2,9 +2,10 @@
 
 import json
 import sqlite3
+from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -77,3 +78,25 @@ def findings_of(connection: sqlite3.Connection, day: date) -> tuple[Finding, ...
             (day.isoformat(),),
         )
     )
+
+
+class PastFinding(NamedTuple):
+    """What was found about a relay, and the last day on which it was."""
+
+    day: date
+    kind: str
+    sentence: str
+
+
+def findings_about(connection: sqlite3.Connection, since: date, until: date) -> dict[str, list[PastFinding]]:
+    """What was found in a span about each relay that a finding names, newest first; what lasted stands once."""
+    last = connection.execute(
+        "SELECT max(day), kind, sentence, subject, relay FROM finding_day WHERE day BETWEEN ? AND ?"
+        " GROUP BY kind, subject ORDER BY 1 DESC, score DESC, kind, subject",
+        (since.isoformat(), until.isoformat()),
+    )
+    found: defaultdict[str, list[PastFinding]] = defaultdict(list)
+    for day, kind, sentence, subject, relay in last:
+        for name in {relay, *subject.replace(" -> ", " ").split()} - {None}:
+            found[name].append(PastFinding(date.fromisoformat(day), kind, sentence))
+    return found

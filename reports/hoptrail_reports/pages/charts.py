@@ -12,39 +12,36 @@ _LABEL_WIDTH = 46
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One bar: its label and tooltip, its value, and the part of it that is marked (hatched)."""
+    """One bar: its label and tooltip, its value, the part of it that is marked (hatched), and the value in words."""
 
     label: str
-    value: int
+    value: float
     title: str
     marked: int = 0
     kind: str = ""
+    written: str | None = None  # None: the value itself
 
 
 def bars(items: Sequence[Bar], *, title: str) -> Markup:
-    """The chart, for inclusion in HTML."""
+    """The chart, for inclusion in HTML; where labels are too many, the last one is among those that stand."""
     most = max((item.value for item in items), default=0)
     slot = _WIDTH / max(1, len(items))
     every = max(1, -(-_LABEL_WIDTH // int(slot)))
+    words = "; ".join(item.title for item in items if item.value) or "nothing"
     parts = [
-        Markup('<svg class="chart" viewBox="0 0 {} {}" role="img"><title>{}</title>{}').format(
-            _WIDTH, _HEIGHT, title, _HATCH if any(item.marked for item in items) else ""
+        Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}: {}">').format(
+            _WIDTH, _HEIGHT, title, words
         )
     ]
     for index, item in enumerate(items):
-        parts.append(_bar(item, most, index * slot, slot, labelled=index % every == 0))
+        labelled = (len(items) - 1 - index) % every == 0
+        parts.append(_bar(item, most, index * slot, slot, labelled=labelled))
     base = _HEIGHT - _BOTTOM
     parts.append(Markup('<line class="axis" x1="0" x2="{}" y1="{}" y2="{}"/></svg>').format(_WIDTH, base, base))
     return Markup("").join(parts)
 
 
-_HATCH = Markup(
-    '<defs><pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
-    '<rect class="ground" width="6" height="6"/><line class="hatch" y2="6"/></pattern></defs>'
-)
-
-
-def _bar(item: Bar, most: int, left: float, slot: float, *, labelled: bool) -> Markup:
+def _bar(item: Bar, most: float, left: float, slot: float, *, labelled: bool) -> Markup:
     room = _HEIGHT - _TOP - _BOTTOM
     base = _HEIGHT - _BOTTOM
     height = max(1.5, room * item.value / most) if item.value else 0.0
@@ -57,9 +54,11 @@ def _bar(item: Bar, most: int, left: float, slot: float, *, labelled: bool) -> M
         part = height * item.marked / item.value
         parts.append(_rectangle("bar spam", middle - width / 2, base - part, width, part))
     if item.value and slot >= _LABEL_WIDTH / 2:
-        parts.append(_label("value", middle, base - height - 5, _short(item.value)))
+        written = _short(int(item.value)) if item.written is None else item.written
+        parts.append(_label(f"value {item.kind}".strip(), middle, base - height - 5, written))
     if labelled:
-        parts.append(_label("label", max(middle, _LABEL_WIDTH / 2), _HEIGHT - 9, item.label))
+        inside = min(max(middle, _LABEL_WIDTH / 2), _WIDTH - _LABEL_WIDTH / 2)
+        parts.append(_label(f"label {item.kind}".strip(), inside, _HEIGHT - 9, item.label))
     return Markup("").join([*parts, Markup("</g>")])
 
 
@@ -77,5 +76,5 @@ def _short(number: int) -> str:
     """A count in at most four characters: 950, 1.2k, 34k, 5.6M."""
     for size, unit in ((1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k")):
         if number >= size:
-            return f"{number / size:.1f}{unit}" if number < 10 * size else f"{number // size}{unit}"
+            return f"{number / size:.1f}".removesuffix(".0") + unit if number < 10 * size else f"{number // size}{unit}"
     return str(number)

@@ -8,11 +8,11 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from hoptrail_reports.pages.charts import Bar, bars
-from hoptrail_reports.report import DayReport, figures
+from hoptrail_reports.pages.ranking import change, share_change
+from hoptrail_reports.report import HISTORY, DayReport, figures
 from hoptrail_reports.shown import counted, percent
 from hoptrail_reports.topology.delays import BUCKET_LABELS, DelayStats
 
-HISTORY_DAYS: Final = 28
 SCORE_LEAST: Final = -5
 SCORE_MOST: Final = 25
 """Scores beyond these share the first and the last bar."""
@@ -32,21 +32,25 @@ def cards(report: DayReport) -> list[Card]:
     now = figures(report)
     then = [
         (label, earlier)
-        for label, earlier in (("the day before", report.day_before), ("a week before", report.week_before))
+        for label, earlier in (("day before", report.day_before), ("week before", report.week_before))
         if earlier is not None
     ]
 
-    def deltas(*path: str) -> tuple[str, ...]:
-        return tuple(_delta(_at(now, path), _at(earlier, path), label) for label, earlier in then)
+    def counts(*path: str) -> tuple[str, ...]:
+        return tuple(f"{label}: {change(_at(now, path), _at(earlier, path))}" for label, earlier in then)
+
+    def shares(name: str) -> tuple[str, ...]:
+        moved = ((share_change(now[name], earlier[name]), label) for label, earlier in then)
+        return tuple(f"{label}: {words}" for words, label in moved if words)
 
     return [
-        Card("Messages", f"{now['messages']:,}", deltas("messages")),
-        Card("Hops", f"{now['hops']:,}", deltas("hops")),
-        Card("Relays", f"{now['map']['relays']:,}", deltas("map", "relays")),
-        Card("Links", f"{now['map']['links']:,}", deltas("map", "links")),
-        Card("Spam", _share(report.spam_share), deltas("spam")),
-        Card("Refused recipients", _share(report.refused_share), deltas("refusals")),
-        Card("Forged chains", f"{now['forged']:,}", deltas("forged")),
+        Card("Messages", f"{now['messages']:,}", counts("messages")),
+        Card("Hops", f"{now['hops']:,}", counts("hops")),
+        Card("Relays", f"{now['map']['relays']:,}", counts("map", "relays")),
+        Card("Links", f"{now['map']['links']:,}", counts("map", "links")),
+        Card("Spam", _share(report.spam_share), shares("spam_share")),
+        Card("Refused recipients", _share(report.refused_share), shares("refused_share")),
+        Card("Forged chains", f"{now['forged']:,}", counts("forged")),
         Card("Abuse drafts", f"{len(report.drafts):,}"),
     ]
 
@@ -87,13 +91,34 @@ def _axis_label(bucket: str) -> str:
 
 def history_chart(day: date, history: Mapping[date, int]) -> Markup:
     """Messages on each of the last days up to `day`."""
-    days = [day - timedelta(days=back) for back in range(HISTORY_DAYS - 1, -1, -1)]
+    items = [
+        Bar(f"{each.day}.{each.month}.", count, f"{each}: {counted(count, 'message')}", kind=_kind(each, day))
+        for each in _days(day)
+        for count in (history.get(each, 0),)
+    ]
+    return bars(items, title="Messages a day, four weeks")
+
+
+def refused_chart(report: DayReport) -> Markup:
+    """Refused recipients as a share of all that were named, by day (Pathak et al., Figure 1)."""
+    totals = report.totals
+    history = {**report.refused_history, report.day: (totals.refusals, totals.recipients + totals.refusals)}
     items = []
-    for each in days:
-        count = history.get(each, 0)
-        kind = "today" if each == day else ""
-        items.append(Bar(f"{each.day}.{each.month}.", count, f"{each}: {counted(count, 'message')}", kind=kind))
-    return bars(items, title=f"Messages a day, {HISTORY_DAYS} days")
+    for each in _days(report.day):
+        refused, named = history.get(each, (0, 0))
+        share = refused / named if named else 0.0
+        title = f"{each}: {percent(share)}, {refused:,} of {counted(named, 'recipient')}"
+        label = f"{each.day}.{each.month}."
+        items.append(Bar(label, share, title, kind=_kind(each, report.day), written=f"{share:.0%}"))
+    return bars(items, title="Refused recipients as a share of all named, four weeks")
+
+
+def _days(day: date) -> list[date]:
+    return [day - timedelta(days=back) for back in range(HISTORY.days, -1, -1)]
+
+
+def _kind(each: date, day: date) -> str:
+    return "today" if each == day else ""
 
 
 def _at(values: Mapping[str, Any], path: tuple[str, ...]) -> int:
@@ -101,14 +126,6 @@ def _at(values: Mapping[str, Any], path: tuple[str, ...]) -> int:
     for key in path:
         found = found[key]
     return int(found)
-
-
-def _delta(now: int, then: int, label: str) -> str:
-    if now == then:
-        return f"as {label}"
-    if not then:
-        return f"none {label}"
-    return f"{(now - then) / then:+.0%} on {label}" if abs(now - then) < 10 * then else f"{then:,} {label}"
 
 
 def _share(share: float | None) -> str:

@@ -15,7 +15,14 @@ for (const frame of document.querySelectorAll(".scroll")) {
     frame.addEventListener(off, () => pick(null));
   }
 }
-for (const table of document.querySelectorAll(".table")) if (table.scrollWidth > table.clientWidth) table.tabIndex = 0;
+// Where the review page serves the report, its drafts are one click away.
+if (/^\/nights\//.test(location.pathname)) for (const draft of document.querySelectorAll("[data-draft]")) {
+  const link = document.createElement("a");
+  link.href = `/draft/${draft.dataset.draft}`;
+  draft.replaceWith(link);
+  link.append(draft);
+}
+for (const frame of document.querySelectorAll(".table, .world-frame")) if (frame.scrollWidth > frame.clientWidth) frame.tabIndex = 0;
 for (const field of document.querySelectorAll("input[type=search]")) {
   const rows = [...document.getElementById(field.dataset.table).tBodies[0].rows];
   field.hidden = false;

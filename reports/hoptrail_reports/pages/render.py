@@ -10,20 +10,24 @@ from typing import Final
 from markupsafe import Markup
 
 from hoptrail_reports.attention import notices
-from hoptrail_reports.pages.figures import cards, delay_chart, history_chart, score_chart
+from hoptrail_reports.detectors.records import PastFinding
+from hoptrail_reports.geography import worst
+from hoptrail_reports.pages.figures import cards, delay_chart, history_chart, refused_chart, score_chart
+from hoptrail_reports.pages.ranking import ranked
 from hoptrail_reports.pages.templates import environment
+from hoptrail_reports.pages.world import SHADES, world_map
 from hoptrail_reports.report import DayReport
 from hoptrail_reports.settings import ReportSettings
 from hoptrail_reports.shown import percent
 from hoptrail_reports.topology import svg
 from hoptrail_reports.topology.colours import WORDS, Colour, Thresholds
-from hoptrail_reports.topology.details import RelayDetails
+from hoptrail_reports.topology.details import EACH_MOST, RelayDetails
 from hoptrail_reports.topology.fold import Folded, fold
 from hoptrail_reports.topology.graph import RelayMap
 from hoptrail_reports.topology.grouping import owner
 from hoptrail_reports.topology.traffic import RelayStats
 
-ROWS_SHOWN: Final = 15
+ROWS_SHOWN: Final = 12
 """Rows of a small table: what is read in ten minutes. summary.json and the store have the others."""
 
 LINKS_SHOWN: Final = 100
@@ -81,6 +85,7 @@ class Pages:
     def index(self) -> str:
         """The night's report."""
         report, changes = self._report, self._report.changes
+        countries, systems = report.geography.countries, report.geography.systems
         return self._environment.get_template(
             "index.html"
         ).render(
@@ -96,12 +101,21 @@ class Pages:
             rows=list(self._rows()),
             anomalies=sorted(report.totals.anomalies, key=lambda item: -item[1])[:ROWS_SHOWN],
             score_chart=score_chart(report),
+            refused_chart=refused_chart(report),
+            week_shifts=(report.week_shifts or ())[:ROWS_SHOWN],
+            world_map=world_map(countries, report.totals.messages) if countries else "",
+            shades=SHADES,
+            countries=ranked(countries[:ROWS_SHOWN], report.day_before, "countries"),
+            systems=ranked(systems[:ROWS_SHOWN], report.day_before, "systems"),
+            spammers=ranked(worst(systems)[:ROWS_SHOWN], report.day_before, "systems", "spam"),
             page_of=self._files.get,
             limit=ROWS_SHOWN,
         )
 
-    def relay(self, name: str, history: Mapping[date, int], details: RelayDetails) -> str:
-        """The page of one relay, with its messages by day and what else is known of it."""
+    def relay(
+        self, name: str, history: Mapping[date, int], details: RelayDetails, past: Sequence[PastFinding] = ()
+    ) -> str:
+        """The page of one relay, with its messages by day, what else is known of it, and what was found about it."""
         report, relays = self._report, self._report.relays
         stats = relays.relays[name]
         return self._environment.get_template("relay.html").render(
@@ -114,6 +128,9 @@ class Pages:
             ranks=sorted(stats.ranks.items()),
             owner=owner(name),
             details=details,
+            addresses_shown=EACH_MOST,
+            drafts=[draft for draft in report.drafts if draft.about in details.addresses],
+            past=past[:ROWS_SHOWN],
             filters=relays.filters.get(name),
             reach_chart=delay_chart(stats.reach),
             history_chart=history_chart(report.day, history),

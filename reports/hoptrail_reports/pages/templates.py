@@ -8,6 +8,7 @@ from importlib.resources import files
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
+from hoptrail_reports.pages.world import country_name
 from hoptrail_reports.shown import duration, percent, shown
 from hoptrail_reports.topology.delays import DelayStats
 
@@ -33,6 +34,7 @@ def environment() -> Environment:
         "count": lambda number: f"{number:,}",
         "spread": _spread,
         "clock": _clock,
+        "country": country_name,
         "long_date": _long_date,
     }
     return found

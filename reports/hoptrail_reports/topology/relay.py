@@ -9,7 +9,7 @@ from typing import Any, Final
 from hoptrail_reports.shown import counted, duration, percent, shown
 from hoptrail_reports.topology.colours import WORDS
 from hoptrail_reports.topology.delays import BUCKET_LABELS, DelayStats
-from hoptrail_reports.topology.details import RelayDetails
+from hoptrail_reports.topology.details import EACH_MOST, RelayDetails
 from hoptrail_reports.topology.graph import Edge, RelayMap
 from hoptrail_reports.topology.svg import STANDING_WORDS
 from hoptrail_reports.topology.traffic import LinkStats, RelayStats
@@ -76,7 +76,8 @@ def relay_text(view: RelayView) -> str:
         ("networks", view.details.networks),
         ("software", view.details.software),
     ):
-        lines += [f"  {what}: {', '.join(map(shown, names))}"] if names else []
+        more = f" and {len(names) - EACH_MOST:,} more" if len(names) > EACH_MOST else ""
+        lines += [f"  {what}: {', '.join(map(shown, names[:EACH_MOST]))}{more}"] if names else []
     lines += _link_lines("mail came from", relays.into.get(view.name, ()), lambda edge: edge.source, relays)
     lines += _link_lines("mail went to", relays.out_of.get(view.name, ()), lambda edge: edge.target, relays)
     if view.history:

@@ -3,26 +3,56 @@
 import random
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
-from hoptrail_reports.nightly import Night, NightlySettings
+from hoptrail_reports.nightly import Night
 from hoptrail_reports.topology.traffic import Way
 from hoptrail_store.ids import Ids
 from hoptrail_store.records import MessageRecord, RefusalCount, Score
+from hoptrail_tracer.lookups.settings import LookupSettings
 from hoptrail_tracer.model import Hop, Origin, Received, Trace, Trust
 from hoptrail_tracer.path import Step
 from reports.night_samples import DAY, NOON, fill, nightly, refused, settings
 from reports.topology.relay_samples import ways
+from testbed.mmdb import write_mmdb
 
 ONE_DAY = timedelta(days=1)
+COUNTRIES = [
+    "US",
+    "DE",
+    "NL",
+    "FR",
+    "GB",
+    "PL",
+    "ES",
+    "IT",
+    "SE",
+    "CH",
+    "JP",
+    "IN",
+    "BR",
+    "ZA",
+    "AU",
+    "SG",
+    "CA",
+    "CN",
+    "RU",
+    "TR",
+    "CZ",
+    "AT",
+    "DK",
+    "MT",
+]
 _IDS = Ids()
 
 
 def build(folder: Path, relays: int, messages: int, nights: tuple[int, ...] = (7, 1, 0), **reports: int) -> Night:
-    """A report for each of the nights, so many days back, and what the last one came to."""
-    found: NightlySettings = settings(folder, **reports)
+    """A report for each of the nights, so many days back, and what the last one came to; no draft looks anything up."""
+    databases = address_databases(folder)
+    found = replace(settings(folder, **reports), lookups=LookupSettings(mmdb=databases))
     for back in nights:
         day = DAY - back * ONE_DAY
         fill(found, list(records(relays, messages - 40 * back, back=back)), [_refused(n, back) for n in range(6)])
@@ -38,10 +68,29 @@ def records(relays: int, messages: int, *, back: int = 0) -> Iterator[MessageRec
         yield _record(pick, way, back * ONE_DAY)
 
 
+def address_databases(folder: Path) -> tuple[str, str]:
+    """Two MMDB files for the addresses of `address_of`: countries, and autonomous systems."""
+    countries = {f"11.{n}.0.0/16": {"country": {"iso_code": code}} for n, code in enumerate(COUNTRIES)}
+    systems = {
+        f"11.{n}.0.0/16": {
+            "autonomous_system_number": 64_500 + n // 2,
+            "autonomous_system_organization": f"NET-{n // 2}",
+        }
+        for n in range(len(COUNTRIES))
+    }
+    write_mmdb(folder / "country.mmdb", {**countries, "203.0.0.0/16": {"country": {"iso_code": "BR"}}})
+    write_mmdb(folder / "asn.mmdb", {**systems, "203.0.0.0/16": {"autonomous_system_number": 64_666}})
+    return str(folder / "country.mmdb"), str(folder / "asn.mmdb")
+
+
 def address_of(relay: str) -> str:
     """An address for a relay: its own where its name is one, else one out of 11.0.0.0/8."""
     number = zlib.crc32(relay.encode())
-    return relay.strip("[]") if relay.startswith("[") else f"11.{number % 24}.{number // 256 % 256}.{number % 253 + 1}"
+    return (
+        relay.strip("[]")
+        if relay.startswith("[")
+        else f"11.{number % len(COUNTRIES)}.{number // 256 % 256}.{number % 253 + 1}"
+    )
 
 
 def _record(pick: random.Random, way: Way, back: timedelta) -> MessageRecord:

@@ -207,3 +207,48 @@ def test_without_javascript_all_is_there_but_the_comforts(small, browse):
     expect(page.get_by_role("searchbox")).to_have_count(0)
     box(page, GATEWAY).click()
     expect(page.get_by_role("heading", level=1)).to_have_text(GATEWAY)
+
+
+def test_world_map_shows_the_countries_that_sent_mail_with_their_figures(small, browse):
+    page = browse(small)
+    brazil = next(one for one in small.report.geography.countries if one.code == "BR")
+    words = page.locator(".world-frame g title", has_text="Brazil")
+    expect(words).to_contain_text(f"{brazil.messages:,} messages")
+    disc = page.locator(".world-frame g", has=page.locator("title", has_text="Brazil")).first
+    expect(disc.locator("circle.core")).to_have_count(1)
+    table = page.get_by_role("table", name="Countries by mail")
+    expect(table.get_by_role("row").nth(1)).to_contain_text("Italy")
+
+
+def test_networks_are_ranked_by_spam_with_what_changed(small, browse):
+    row = browse(small).get_by_role("table", name="Networks by spam").get_by_role("row").nth(1)
+    expect(row).to_contain_text("AS64666")
+    expect(row.get_by_role("cell").last).to_have_text(re.compile("[+\N{MINUS SIGN}][0-9]"))
+
+
+def test_refused_recipients_are_drawn_by_day_with_the_newest_day_labelled(small, browse):
+    page = browse(small)
+    chart = page.get_by_role("img", name="Refused recipients as a share of all named")
+    bars = chart.locator("g", has=page.locator("rect"))
+    expect(bars).to_have_count(3)
+    expect(bars.last.locator("title")).to_contain_text("2026-11-20")
+    expect(bars.last.locator(".label")).to_have_text("20.11.")
+    table = page.get_by_role("table", name="Clients that were refused most")
+    expect(table.get_by_role("row").nth(1)).to_contain_text("203.0.113.0/24")
+
+
+def test_relay_page_ends_its_timeline_with_the_day_itself(small, browse):
+    page = browse(small, f"relays/{file_name(GATEWAY)}")
+    newest = page.get_by_role("img", name="Messages a day").locator("text.label").last
+    expect(newest).to_have_text("20.11.")
+
+
+def test_relay_page_tells_what_was_found_about_it_on_earlier_days_too(small, browse):
+    page = browse(small, f"relays/{file_name('store.example.org')}")
+    table = page.get_by_role("table", name="What the detectors found")
+    expect(table.get_by_role("row").nth(1)).to_contain_text("single point")
+
+
+def test_relay_page_names_the_networks_of_its_addresses(small, browse):
+    page = browse(small, f"relays/{file_name(GATEWAY)}")
+    expect(page.locator("dl.facts")).to_contain_text(re.compile(r"AS645\d\d NET-\d+, [A-Z]{2}"))

@@ -9,6 +9,7 @@ from hoptrail.commands.topology.drawing import mapped
 from hoptrail.commands.topology.selection import DAY, Chosen, days, selected, span_text, unknown_relay
 from hoptrail.config import Config
 from hoptrail.configured import configured
+from hoptrail_reports.geography import places_in
 from hoptrail_reports.topology.details import relay_details
 from hoptrail_reports.topology.relay import RelayView, relay_document, relay_oddities, relay_text
 from hoptrail_reports.topology.tables import relay_history
@@ -37,7 +38,7 @@ def command(config: Config, *, host: str, since: datetime | None, until: datetim
         view = RelayView(
             name,
             relays,
-            relay_details(reader, config.store.archive, last, [name])[name],
+            relay_details(reader, config.store.archive, last, [name], places_in(config.lookups.mmdb))[name],
             relay_history(reader.db.conn, name, last - _HISTORY, last),
             relay_oddities(reader.db.conn, name, day_span(first)[0], day_span(last)[1]),
         )
