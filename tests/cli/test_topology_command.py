@@ -97,6 +97,18 @@ def test_collections_are_drawn_side_by_side_with_ids_of_their_own(topology):
     assert page.count("<h2>") == 2
 
 
+def test_output_is_what_its_name_ends_in_unless_a_format_is_given(topology, tmp_path):
+    output = tmp_path / "map.json"
+    topology("--since", DAY, "--output", output)
+    assert json.loads(output.read_text())["nodes"]
+    topology("--since", DAY, "--output", output, "--format", "csv")
+    assert output.read_text().startswith("source,target,")
+    topology("--since", DAY, "--output", tmp_path / "map.picture")
+    assert (tmp_path / "map.picture").read_text().startswith("<?xml")
+    topology("compare", BEFORE, DAY, "--output", tmp_path / "changes.html")
+    assert "<h2>What differs</h2>" in (tmp_path / "changes.html").read_text()
+
+
 def test_a_collection_takes_no_other_days_or_root(topology):
     topology("collections", "add", "one", "--since", DAY)
     assert "make another one" in topology("--collection", "one", "--root", "gw1.example.net", code=2).err

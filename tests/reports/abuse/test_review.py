@@ -182,6 +182,13 @@ def test_editor_that_changes_nothing_leaves_an_approved_draft_approved(desk, dra
     assert desk.draft(draft_id).state == "approved"
 
 
+def test_edit_without_a_terminal_opens_no_editor_that_nobody_could_leave(desk, draft_id, monkeypatch):
+    monkeypatch.delenv("EDITOR", raising=False)
+    monkeypatch.delenv("VISUAL", raising=False)
+    result = desk.run("edit", draft_id, code=2)
+    assert "use --note, --contact or --form, or set EDITOR" in result.output
+
+
 def test_decision_about_a_campaign_is_about_every_open_draft_of_it(desk):
     ids = desk.drafts(*(f"12.0.0.{n}" for n in range(1, 4)))
     campaign = desk.draft(ids[0]).campaign

@@ -1,5 +1,7 @@
 """`hoptrail abuse edit`: the note, the contact and the form of a draft. The evidence stays as it came."""
 
+import os
+import sys
 from datetime import UTC, datetime
 
 import click
@@ -39,6 +41,8 @@ def command(config: Config, draft_id: str, *, note: str | None, contact: str | N
         change = Edit(note, contact, form)
         if change == Edit():
             draft = ledger.draft(store.db, draft_id)
+            if not (sys.stdin.isatty() or os.environ.get("VISUAL") or os.environ.get("EDITOR")):
+                raise click.UsageError("no terminal for an editor: use --note, --contact or --form, or set EDITOR")
             text = click.edit(_text(draft), extension=".txt")
             change = _change(draft, text) if text is not None else Edit()
             if change == Edit():

@@ -12,7 +12,7 @@ import click
 from click.core import ParameterSource
 
 from hoptrail.commands.topology import anomalies, collections, compare, relay
-from hoptrail.commands.topology.drawing import OUTPUT, drawn, mapped, write
+from hoptrail.commands.topology.drawing import OUTPUT, drawn, mapped, promised, write
 from hoptrail.commands.topology.selection import (
     DAY,
     Chosen,
@@ -32,6 +32,7 @@ from hoptrail_reports.topology.graph import RelayMap
 EXPORTS: Mapping[str, Callable[[RelayMap], str]] = MappingProxyType(
     {"dot": export.dot, "graphml": export.graphml, "json": export.node_link_json, "csv": export.links_csv}
 )
+FORMS = ("svg", "html", *EXPORTS)
 
 
 @click.group(name="topology", invoke_without_command=True)
@@ -53,10 +54,9 @@ EXPORTS: Mapping[str, Callable[[RelayMap], str]] = MappingProxyType(
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["svg", "html", *EXPORTS]),
-    default="svg",
-    show_default=True,
-    help="A picture, a page, or a graph for graphviz (dot), Gephi (graphml), programs (json) or spreadsheets (csv).",
+    type=click.Choice(FORMS),
+    help="A picture, a page, or a graph for graphviz (dot), Gephi (graphml), programs (json) or spreadsheets (csv). "
+    "Without it, what the output's name ends in, else svg.",
 )
 @OUTPUT
 @configured
@@ -70,7 +70,7 @@ def command(
     root: str | None,
     onwards: bool,
     group: bool,
-    form: str,
+    form: str | None,
     output: Path | None,
     **filtered: object,
 ) -> None:
@@ -85,6 +85,7 @@ def command(
         return
     if onwards and root is None:
         raise click.UsageError("--onwards needs --root")
+    form = form or promised(output, FORMS, default="svg")
     if names:
         _only_collections(ctx, names, form)
         found = [chosen(config, name) for name in names]

@@ -21,6 +21,12 @@ OUTPUT = click.option(
 )
 
 
+def promised(output: Path | None, forms: Sequence[str], *, default: str) -> str:
+    """The format that the name of the output ends in."""
+    ending = output.suffix.removeprefix(".").lower() if output else ""
+    return ending if ending in forms else default
+
+
 def mapped(config: Config, chosen: Chosen, *, group: bool = False) -> RelayMap:
     """The map of some mail's traffic, with like relays as one where `group` says so."""
     found = relay_map(chosen.traffic, direction=chosen.direction, thresholds=thresholds(config))
