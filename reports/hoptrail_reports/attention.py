@@ -89,7 +89,7 @@ def _traffic(report: DayReport) -> Iterator[Notice]:
             yield Notice(
                 "look",
                 f"{shown(harvest.network)} tried {counted(harvest.refused, 'address', 'addresses')} that do not exist "
-                f"and {counted(harvest.accepted, 'one', 'ones')} that do: it looks like harvesting.",
+                f"and {harvest.accepted:,} that {'does' if harvest.accepted == 1 else 'do'}: it looks like harvesting.",
                 section="refused",
             )
 

@@ -1,15 +1,19 @@
 """The night's report as plain text: what cron mails, and what fits a terminal."""
 
 from collections.abc import Iterator
+from textwrap import TextWrapper
 
 from hoptrail_reports.attention import notices
 from hoptrail_reports.detectors.finding import Finding
+from hoptrail_reports.pages.ranking import change, share_change
 from hoptrail_reports.report import DayReport
-from hoptrail_reports.shown import counted, percent, shown
+from hoptrail_reports.shown import counted, percent, shortened, shown
 
 FINDINGS_SHOWN = 12
 NEW_SHOWN = 10
 DRAFTS_SHOWN = 20
+WIDTH = 78
+"""Columns of a line, as mail and terminals have them; names and paths that are longer stay whole."""
 
 
 def text(report: DayReport, *, place: str | None = None) -> str:
@@ -20,15 +24,15 @@ def text(report: DayReport, *, place: str | None = None) -> str:
 
 def _head(report: DayReport, place: str | None) -> Iterator[str]:
     totals, relays = report.totals, report.relays
-    yield f"Mail on {report.day:%A}, {report.day.isoformat()} (UTC), as {shown(report.host)} saw it"
+    yield from _wrapped(f"Mail on {report.day:%A}, {report.day.isoformat()} (UTC), as {shown(report.host)} saw it")
     yield ""
-    yield f"  messages            {totals.messages:>10,}{_against(report, 'messages', totals.messages)}"
+    yield f"  messages            {totals.messages:>10,}{_against(report)}"
     yield f"  hops                {totals.hops:>10,}"
     yield f"  relays              {len(relays.relays):>10,}"
     yield f"  links               {len(relays.edges):>10,}"
-    yield f"  spam                {totals.spam:>10,}{_of(report.spam_share, 'scored')}"
+    yield f"  spam                {totals.spam:>10,}{_of(report, 'spam_share', 'scored')}"
     yield f"  forged chains       {totals.forged:>10,}"
-    yield f"  refused recipients  {totals.refusals:>10,}{_of(report.refused_share, 'named')}"
+    yield f"  refused recipients  {totals.refusals:>10,}{_of(report, 'refused_share', 'named')}"
     yield f"  abuse drafts        {len(report.drafts):>10,}"
     if place is not None:
         yield ""
@@ -44,7 +48,8 @@ def _attention(report: DayReport) -> Iterator[str]:
         yield "Nothing stands out."
         return
     yield "Look at first:"
-    yield from (f"  {notice.level:<6}  {notice.text}" for notice in found)
+    for notice in found:
+        yield from _wrapped(f"  {notice.level:<6}  {notice.text}", 10)
 
 
 def _findings(report: DayReport) -> Iterator[str]:
@@ -53,7 +58,7 @@ def _findings(report: DayReport) -> Iterator[str]:
     yield ""
     yield "What is wrong (hoptrail topology anomalies), most pressing first:"
     for finding in report.findings[:FINDINGS_SHOWN]:
-        yield f"  {finding_line(finding)}"
+        yield from _wrapped(f"  {finding_line(finding)}", 18)
     if len(report.findings) > FINDINGS_SHOWN:
         yield f"  and {len(report.findings) - FINDINGS_SHOWN:,} more"
 
@@ -70,7 +75,7 @@ def _new(report: DayReport) -> Iterator[str]:
     yield ""
     yield f"{counted(len(report.new_relays), 'new relay')}, on no map since {report.new_since}:"
     for name in report.new_relays[:NEW_SHOWN]:
-        yield f"  {report.relays.relays[name].messages:>8,}  {shown(name)}"
+        yield f"  {report.relays.relays[name].messages:>8,}  {shortened(shown(name), WIDTH - 12)}"
     if len(report.new_relays) > NEW_SHOWN:
         yield f"            and {len(report.new_relays) - NEW_SHOWN:,} more"
 
@@ -82,15 +87,28 @@ def _drafts(report: DayReport) -> Iterator[str]:
     yield "Abuse drafts (hoptrail abuse show ID):"
     for draft in report.drafts[:DRAFTS_SHOWN]:
         count = counted(draft.messages, "message")
-        yield f"  {shown(draft.id)}  {shown(draft.about)} to {shown(draft.contact)}, {count}"
+        yield from _wrapped(f"  {shown(draft.id)}  {shown(draft.about)} to {shown(draft.contact)}, {count}", 4)
     if len(report.drafts) > DRAFTS_SHOWN:
         yield f"  and {len(report.drafts) - DRAFTS_SHOWN:,} more"
 
 
-def _against(report: DayReport, key: str, now: int) -> str:
-    then = report.day_before[key] if report.day_before else 0
-    return f"   {(now - then) / then:+.0%} on the day before" if then else ""
+def _wrapped(line: str, indent: int = 2) -> list[str]:
+    """The line broken between words, its further lines moved in; blanks at its beginning and inside stay."""
+    fill = TextWrapper(
+        WIDTH, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False, replace_whitespace=False
+    )
+    return fill.wrap(line)
 
 
-def _of(share: float | None, of_what: str) -> str:
-    return "" if share is None else f"   {percent(share)} of those {of_what}"
+def _against(report: DayReport) -> str:
+    if not report.day_before:
+        return ""
+    return f"   day before: {change(report.totals.messages, report.day_before['messages'])}"
+
+
+def _of(report: DayReport, name: str, of_what: str) -> str:
+    share = getattr(report, name)
+    if share is None:
+        return ""
+    moved = share_change(share, (report.day_before or {}).get(name))
+    return f"   {percent(share)} of those {of_what}{f'; day before: {moved}' if moved else ''}"
