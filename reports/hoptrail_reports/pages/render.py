@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import islice
 from typing import Final
 
 from markupsafe import Markup
@@ -30,7 +31,9 @@ from hoptrail_reports.topology.traffic import RelayStats
 ROWS_SHOWN: Final = 12
 """Rows of a small table: what is read in ten minutes. summary.json and the store have the others."""
 
+RELAYS_LISTED: Final = 1_000
 LINKS_SHOWN: Final = 100
+"""Rows of the long tables. With [reports] relay_pages they bound what a night takes on the disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +57,10 @@ class Pages:
         self._report = report
         self._earlier = earlier
         self._thresholds = Thresholds(settings.backbone_share, settings.rare_share)
-        self._settings = settings
         self._environment = environment()
+        self._folded = fold(
+            report.relays, servers=settings.row_servers, domains=settings.row_domains, thresholds=self._thresholds
+        )
         relays = report.relays.relays
         busiest = sorted(relays, key=lambda name: (-relays[name].messages, name))
         self._files = {name: f"relays/{file_name(name)}" for name in busiest[: settings.relay_pages]}
@@ -68,15 +73,9 @@ class Pages:
 
     def map_svg(self, *, linked: bool = True) -> str:
         """The map alone, as an SVG element."""
-        folded = fold(
-            self._report.relays,
-            servers=self._settings.row_servers,
-            domains=self._settings.row_domains,
-            thresholds=self._thresholds,
-        )
         return svg.draw(
             self._report.relays,
-            folded,
+            self._folded,
             title=f"Mail relays on {self._report.day.isoformat()}",
             link_to=self._files.get if linked else lambda _: None,
             new=self._new,
@@ -143,7 +142,7 @@ class Pages:
 
     def _rows(self) -> Iterator[RelayRow]:
         relays = self._report.relays
-        for name in self._files:
+        for name in islice(self._files, RELAYS_LISTED):
             yield RelayRow(
                 name,
                 str(relays.standing[name]),

@@ -1,7 +1,8 @@
 """What else is known of relays: addresses seen behind a name, the networks they belong to, the software that wrote."""
 
+import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -18,21 +19,21 @@ from hoptrail_tracer.lookups.place import Place, merge
 EACH_MOST: Final = 8
 """Networks or programs named of one relay, and addresses where people read: a name can stand for hundreds."""
 
-_OF_DAY: Final = "FROM message JOIN {0} ON {0}.message = message.number"
-_ADDRESSES: Final = f"""
-SELECT sender.text, ip.text, count(*) {_OF_DAY.format("hop")}
-JOIN name AS sender ON sender.id = hop.sender_name JOIN name AS ip ON ip.id = hop.ip
-WHERE received_ms >= ? AND received_ms < ? AND number > ? AND trust <= 1 GROUP BY 1, 2
+_SEEN_WITH: Final = """
+SELECT relay.text, what.text, count FROM (
+    SELECT {relay} AS relay_id, {what} AS what_id, count(*) AS count
+    FROM message JOIN hop ON hop.message = message.number
+    WHERE received_ms >= ? AND received_ms < ? AND number > ?
+    AND {relay} IN (SELECT name.id FROM name JOIN json_each(?) ON name.text = json_each.value) {condition} GROUP BY 1, 2
+) JOIN name AS relay ON relay.id = relay_id JOIN name AS what ON what.id = what_id
 """
-_SOFTWARE: Final = f"""
-SELECT by_name.text, software.text, count(*) {_OF_DAY.format("hop")}
-JOIN name AS by_name ON by_name.id = hop.by_name JOIN name AS software ON software.id = hop.software
-WHERE received_ms >= ? AND received_ms < ? AND number > ? GROUP BY 1, 2
-"""
-_PLACES: Final = f"""
-SELECT ip.text, asn, as_name.text, country
-{_OF_DAY.format("facts")} JOIN name AS ip ON ip.id = facts.ip LEFT JOIN name AS as_name ON as_name.id = facts.as_name
-WHERE received_ms >= ? AND received_ms < ? AND (asn IS NOT NULL OR country IS NOT NULL) GROUP BY facts.ip ORDER BY 1
+_ADDRESSES: Final = _SEEN_WITH.format(relay="sender_name", what="ip", condition="AND trust <= 1")
+_SOFTWARE: Final = _SEEN_WITH.format(relay="by_name", what="software", condition="")
+_PLACES: Final = """
+SELECT DISTINCT ip.text, asn, as_name.text, country FROM message JOIN facts ON facts.message = message.number
+JOIN name AS ip ON ip.id = facts.ip LEFT JOIN name AS as_name ON as_name.id = facts.as_name
+WHERE received_ms >= ? AND received_ms < ? AND (asn IS NOT NULL OR country IS NOT NULL)
+AND facts.ip IN (SELECT name.id FROM name JOIN json_each(?) ON name.text = json_each.value) ORDER BY 1, 2, 3, 4
 """
 
 
@@ -51,7 +52,7 @@ def relay_details(
     """What is known of some relays from a day's mail, in the store or in the archive at a path ("" for none)."""
     span = tuple(map(milliseconds, day_span(day)))
     connection = reader.db.conn
-    stored = (*span, archived_up_to(recorded_parts(connection), day))
+    stored = (*span, archived_up_to(recorded_parts(connection), day), json.dumps(list(relays)))
     addresses: Counter[tuple[str, str]] = Counter()
     software: Counter[tuple[str, str]] = Counter()
     for found, sql in ((addresses, _ADDRESSES), (software, _SOFTWARE)):
@@ -61,15 +62,17 @@ def relay_details(
         with archived_sources(parts) as sources:
             addresses += seen_with(sources, "sender", "ip", relays, observed=True)
             software += seen_with(sources, "receiver", "software", relays)
-    looked_up = {ip: Place(*place) for ip, *place in connection.execute(_PLACES, span)}
+    own = _most_first(addresses) | {relay: [relay.strip("[]")] for relay in relays if relay.startswith("[")}
+    asked = json.dumps(sorted({ip for relay in relays for ip in own.get(relay, ())}))
+    looked_up = {ip: Place(*place) for ip, *place in connection.execute(_PLACES, (*span, asked))}
 
     def network(ip: str) -> str:
         place = merge(place_of(ip), looked_up.get(ip, Place()))
         system = " ".join(part for part in (place.asn and f"AS{place.asn}", place.as_name) if part)
         return ", ".join(part for part in (system, place.country) if part)
 
-    named = _most_first(addresses), _most_first(software)
-    return {relay: _details(relay, *named, network) for relay in relays}
+    ran = _most_first(software)
+    return {relay: _details(own.get(relay, ()), ran.get(relay, ()), network) for relay in relays}
 
 
 def _most_first(counts: Counter[tuple[str, str]]) -> dict[str, list[str]]:
@@ -79,9 +82,6 @@ def _most_first(counts: Counter[tuple[str, str]]) -> dict[str, list[str]]:
     return found
 
 
-def _details(
-    relay: str, addresses: Mapping[str, list[str]], software: Mapping[str, list[str]], network: Callable[[str], str]
-) -> RelayDetails:
-    own = [relay.strip("[]")] if relay.startswith("[") else addresses.get(relay, [])
-    networks = dict.fromkeys(filter(None, map(network, own)))
-    return RelayDetails(tuple(own), tuple(networks)[:EACH_MOST], tuple(software.get(relay, ()))[:EACH_MOST])
+def _details(addresses: Sequence[str], software: Sequence[str], network: Callable[[str], str]) -> RelayDetails:
+    networks = dict.fromkeys(filter(None, map(network, addresses)))
+    return RelayDetails(tuple(addresses), tuple(networks)[:EACH_MOST], tuple(software[:EACH_MOST]))
