@@ -72,7 +72,9 @@ def test_a_sound_store_is_good(hoptrail, write, tmp_path):
 
 def test_a_damaged_store_is_bad(hoptrail, write, tmp_path):
     (tmp_path / "store.sqlite").write_bytes(b"nonsense" * 1000)
-    assert findings(hoptrail, write())["store"][-1]["state"] == "bad"
+    found = findings(hoptrail, write())["store"][-1]
+    assert found["state"] == "bad"
+    assert f"{tmp_path}/store.sqlite-wal" in found["mend"]
 
 
 def test_a_missing_folder_comes_with_the_command_that_makes_it(hoptrail, write, tmp_path):

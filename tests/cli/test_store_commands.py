@@ -217,7 +217,7 @@ def test_import_takes_a_log_and_names_its_broken_lines(hoptrail, config, tmp_pat
     (tmp_path / "mail.log").write_text(MAIL_LOG)
     done = hoptrail("import", "--config", config, tmp_path / "mail.log")
     assert (done.code, done.err) == (0, f"hoptrail: {tmp_path}/mail.log:6: no log line: no stamp\n")
-    assert "1 messages imported" in done.out
+    assert "1 message imported" in done.out
     assert "1 of 6 log lines broken" in done.out
 
 
@@ -238,4 +238,4 @@ def test_import_refuses_a_time_zone_that_there_is_not(hoptrail, config, mailbox)
 def test_import_takes_one_header_from_standard_input(hoptrail, config, monkeypatch):
     header = b"Received: from a.example.net ([203.0.113.1])\n\tby mx.example.org; Thu, 22 Aug 2002 11:00:00 +0000\n"
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(header))))
-    assert hoptrail("import", "--config", config, "-").out.startswith("1 messages imported")
+    assert hoptrail("import", "--config", config, "-").out.startswith("1 message imported")

@@ -14,7 +14,7 @@ from hoptrail.checks import Finding
 from hoptrail.checks.access import User, obstacle
 from hoptrail.config import Config
 from hoptrail_store.anonymise import read_key
-from hoptrail_store.errors import StoreError
+from hoptrail_store.errors import CorruptStoreError, StoreError
 from hoptrail_store.reader import open_readonly
 
 _SYSTEMD = Path("/run/systemd/system")  # sd_booted(3)
@@ -69,16 +69,22 @@ def check_store(config: Config, user: User) -> Iterator[Finding]:
             deep = summary.size_bytes <= _DEEP_BYTES
             [sound] = reader.db.execute("PRAGMA quick_check(1)").fetchone() if deep else ("ok",)
     except (StoreError, sqlite3.Error) as error:
-        yield Finding("store", "bad", str(error), "")
+        yield Finding("store", "bad", str(error), _replacement(path) if isinstance(error, CorruptStoreError) else "")
         return
     if sound != "ok":
-        mend = "stop the milter, move the file away and start it; `hoptrail import` fills a new one"
-        yield Finding("store", "bad", f"{path} is damaged: {sound}", mend)
+        yield Finding("store", "bad", f"{path} is damaged: {sound}", _replacement(path))
     else:
         looked = "" if deep else "; too large to look at every page"
         yield Finding(
             "store", "ok", f"{path}: {summary.messages:,} messages, {summary.size_bytes / 1e6:,.1f} MB{looked}"
         )
+
+
+def _replacement(path: Path) -> str:
+    return (
+        f"stop the milter, move {path}, {path}-wal and {path}-shm away together, put a backup in their place if there "
+        "is one, and start it; `hoptrail import` takes in what mailboxes and logs still have"
+    )
 
 
 def check_privacy(config: Config, user: User) -> Iterator[Finding]:

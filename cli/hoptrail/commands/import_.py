@@ -92,7 +92,7 @@ def command(
 
 def _summary(result: ImportResult, path: str) -> str:
     parts = [
-        f"{result.imported:,} messages imported into {path}",
+        f"{result.imported:,} {'message' if result.imported == 1 else 'messages'} imported into {path}",
         f"{result.known:,} known already" if result.known else "",
         f"{result.left_out_files:,} {'file' if result.left_out_files == 1 else 'files'} left out"
         if result.left_out_files
