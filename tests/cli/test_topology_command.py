@@ -109,6 +109,12 @@ def test_output_is_what_its_name_ends_in_unless_a_format_is_given(topology, tmp_
     assert "<h2>What differs</h2>" in (tmp_path / "changes.html").read_text()
 
 
+def test_anomalies_of_a_day_without_a_report_say_how_to_get_them(topology):
+    said = topology("anomalies", "--day", "2002-08-22", code=1).err
+    assert said.startswith("hoptrail: 2002-08-22: no night has reported on it")
+    assert "hoptrail nightly --day" in said
+
+
 def test_a_collection_takes_no_other_days_or_root(topology):
     topology("collections", "add", "one", "--since", DAY)
     assert "make another one" in topology("--collection", "one", "--root", "gw1.example.net", code=2).err

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import click
 
-from hoptrail.commands.topology.selection import DAY
+from hoptrail.commands.topology.selection import DAY, span_text
 from hoptrail.config import Config
 from hoptrail.configured import configured
 from hoptrail_reports.detectors.finding import finding_figures
@@ -31,7 +31,10 @@ def command(config: Config, *, day: datetime | None, since: datetime | None, for
     with open_readonly(config.store.path) as reader:
         days = mapped_days(reader.db.conn, first, last)[::-1]
         if not days:
-            raise click.ClickException(f"no night has reported on {first} to {last}: run `hoptrail nightly`")
+            raise click.ClickException(
+                f"{span_text((first, last))}: no night has reported on it, or [store] keep_days has passed since; "
+                "`hoptrail nightly --day YYYY-MM-DD` reports on a day that was missed"
+            )
         if not since:
             days = days[:1]
         found = {one: findings_of(reader.db.conn, one) for one in days}
