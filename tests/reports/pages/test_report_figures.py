@@ -3,7 +3,6 @@
 import re
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,7 +11,7 @@ from hypothesis import strategies as st
 from hoptrail_reports.detectors.finding import Finding
 from hoptrail_reports.detectors.records import findings_about, put_findings
 from hoptrail_reports.errors import ReportError
-from hoptrail_reports.geography import Region, places_in
+from hoptrail_reports.geography import Geography, Region, geography, nowhere, places_in
 from hoptrail_reports.pages.charts import Bar, bars
 from hoptrail_reports.pages.figures import cards
 from hoptrail_reports.pages.ranking import change, ranked, share_change
@@ -20,14 +19,18 @@ from hoptrail_reports.pages.render import Pages
 from hoptrail_reports.pages.world import country_name, outlines, shade, world_map
 from hoptrail_reports.report import DraftLine, figures
 from hoptrail_reports.text import WIDTH, text
+from hoptrail_reports.topology import tables
 from hoptrail_reports.topology.details import RelayDetails
-from hoptrail_reports.weekly import shifts
+from hoptrail_reports.topology.graph import relay_map
+from hoptrail_reports.topology.traffic import traffic
+from hoptrail_reports.weekly import shifts, week_shifts
 from hoptrail_store.reader import open_readonly
 from hoptrail_store.store import Store
 from hoptrail_tracer.lookups.place import Place
 from hoptrail_tracer.lookups.settings import LookupSettings
 from hoptrail_tracer.model import Trust
 from reports.night_samples import DAY, MORNING_AFTER, NOON, fill, message, nightly, refused, settings
+from reports.topology.relay_samples import way
 from testbed.mmdb import write_mmdb
 
 ONE_DAY = timedelta(days=1)
@@ -46,12 +49,6 @@ def two_days(folder):
     return found
 
 
-@pytest.fixture
-def night(tmp_path):
-    """A site of its own, to be added to."""
-    return two_days(tmp_path)
-
-
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     return two_days(tmp_path_factory.mktemp("two_days"))
@@ -68,32 +65,35 @@ def page(done):
     return index(done)
 
 
-def with_databases(night, folder, **files):
-    """The site with MMDB files: name and the rows of each."""
-    paths = []
-    for name, rows in files.items():
-        write_mmdb(folder / f"{name}.mmdb", rows)
-        paths.append(str(folder / f"{name}.mmdb"))
-    return replace(night, lookups=LookupSettings(mmdb=tuple(paths)))
+def placed(folder, records, place_of=nowhere):
+    """Where some mail of the day came from."""
+    fill(settings(folder), records)
+    with open_readonly(settings(folder).store.path) as reader:
+        return geography(reader.db.conn, DAY, place_of)
 
 
 def index(done):
     return (done.place / "index.html").read_text()
 
 
-def test_places_come_from_the_sites_own_databases_before_what_was_looked_up(site, tmp_path):
-    own = with_databases(site, tmp_path, country={"192.0.2.0/24": {"country": {"iso_code": "FR"}}})
-    found = nightly(own).report.geography
-    assert found.countries == (Region("FR", None, 1, 40, 16),)
-    assert found.systems == (Region("AS64500", "EXAMPLE-NET", 1, 40, 16),)
+def test_places_come_from_the_sites_own_databases_before_what_was_looked_up(tmp_path):
+    write_mmdb(tmp_path / "country.mmdb", {"192.0.2.0/24": {"country": {"iso_code": "FR"}}})
+    found = placed(tmp_path, [message(points=9), message()], places_in([str(tmp_path / "country.mmdb")]))
+    assert found.countries == (Region("FR", None, 1, 2, 1),)
+    assert found.systems == (Region("AS64500", "EXAMPLE-NET", 1, 2, 1),)
     assert found.unplaced == 0
 
 
-def test_origins_that_only_strangers_name_are_not_placed(night):
-    lone = message(at=NOON)
+def test_origins_that_only_strangers_name_are_not_placed(tmp_path):
+    lone = message()
     origin = replace(lone.trace.origin, ip="198.51.100.7", trust=Trust.CLAIMED)
-    fill(night, [replace(lone, trace=replace(lone.trace, origin=origin))])
-    assert [one.messages for one in nightly(night).report.geography.countries] == [40]
+    found = placed(tmp_path, [replace(lone, trace=replace(lone.trace, origin=origin)), message()])
+    assert [one.messages for one in found.countries] == [1]
+
+
+def test_mail_from_nowhere_known_is_counted_apart(tmp_path):
+    found = placed(tmp_path, [replace(message(), facts=None), message()])
+    assert (found.unplaced, found.countries[0].messages) == (1, 1)
 
 
 def test_database_that_cannot_be_read_is_a_failed_step_and_the_night_goes_on(site, tmp_path):
@@ -118,10 +118,8 @@ def test_database_that_is_absent_is_named_with_its_option(tmp_path):
         places_in([str(tmp_path / "absent.mmdb")])
 
 
-def test_page_without_any_place_names_the_option_instead_of_a_map(tmp_path):
-    site = settings(tmp_path)
-    fill(site, [replace(message(), facts=None)])
-    page = index(nightly(site))
+def test_page_without_any_place_names_the_option_instead_of_a_map(site, done):
+    page = Pages(replace(done.report, geography=Geography()), site.reports).index()
     assert "world-text" not in page
     assert "as <code>mmdb</code> under <code>[lookups]</code>" in page
 
@@ -188,13 +186,16 @@ def test_week_before_without_a_map_is_said(done, page):
     assert "no map of that day" in page
 
 
-def test_week_before_is_compared_where_it_was_reported(night):
-    week_before = NOON - timedelta(days=7)
-    fill(night, [message("old.example.com", at=week_before + timedelta(seconds=n)) for n in range(60)])
-    nightly(night, week_before.date(), now=week_before + ONE_DAY)
-    moved = {one.relay: (one.before, one.after) for one in nightly(night).report.week_shifts}
-    assert moved["old.example.com"] == (1.0, 0.0)
-    assert moved["gw.example.net"] == (0.0, 1.0)
+def test_week_before_is_compared_where_it_was_reported(tmp_path):
+    relays = relay_map(traffic([way("new.example.com", "mx.example.org")] * 40))
+    with Store.open(settings(tmp_path).store) as store:
+        assert week_shifts(store.db.conn, DAY, relays) is None
+        tables.put_day(store, DAY - timedelta(days=7), traffic([way("old.example.com", "mx.example.org")] * 60), {})
+        moved = week_shifts(store.db.conn, DAY, relays)
+    assert [(one.relay, one.before, one.after) for one in moved] == [
+        ("new.example.com", 0.0, 1.0),
+        ("old.example.com", 1.0, 0.0),
+    ]
 
 
 def test_country_of_every_code_has_a_place_and_odd_codes_break_nothing():
@@ -265,22 +266,14 @@ WORDS = st.text(st.characters(categories=["L", "N", "P", "Zs", "Cc"]), max_size=
 
 
 @given(sentence=WORDS, about=WORDS)
-def test_no_line_for_cron_is_longer_than_mail_has_columns(report, sentence, about):
+def test_no_line_for_cron_is_longer_than_mail_has_columns(done, sentence, about):
     hostile = replace(
-        report,
+        done.report,
         findings=(Finding("silence", "a", 0.5, sentence),),
         drafts=(DraftLine("id", about, "abuse@isp.example", 1),),
     )
     for line in text(hostile, place="/var/lib/hoptrail/reports/2026-11-20/index.html").splitlines():
         assert len(line) <= WIDTH or len(line.split()) == 1
-
-
-@pytest.fixture(scope="module")
-def report(tmp_path_factory):
-    site = settings(Path(tmp_path_factory.mktemp("site")))
-    names = ["x" * 60 + "." + "y" * 60 + ".example", "gw.example.net"]
-    fill(site, [message(names[n % 2], at=NOON + timedelta(seconds=n), points=n % 9) for n in range(40)], [refused()])
-    return nightly(site).report
 
 
 def test_text_compares_shares_with_the_day_before(done):
