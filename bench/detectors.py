@@ -27,7 +27,8 @@ from hoptrail_reports.detectors.records import observations
 from hoptrail_reports.detectors.run import installed, run_all
 from hoptrail_reports.topology import tables
 from hoptrail_reports.topology.delays import BUCKETS, DelayStats
-from hoptrail_reports.topology.traffic import Link, LinkStats, RelayStats, Traffic
+from hoptrail_reports.topology.traffic import Traffic
+from hoptrail_reports.topology.usage import Link, LinkStats, RelayStats
 from hoptrail_store.settings import StoreSettings
 from hoptrail_store.store import Store
 from reports.detectors.faults import FAULTS, judge_fault
@@ -116,7 +117,7 @@ def _traffic(pairs: list[tuple[str, str]], busy: np.ndarray, daily: np.ndarray, 
         )
         found[Link(*pair, observed=True)] = LinkStats(count, count, delays=held)
     ends = {f"mx{n}.example.org": RelayStats(messages // MX, {0: messages // MX}) for n in range(MX)}
-    return Traffic(messages, found, ends)
+    return Traffic.of(messages, found, ends)
 
 
 _BUCKETS = np.exp(-np.arange(BUCKETS) / 2) / np.exp(-np.arange(BUCKETS) / 2).sum()

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
+import numpy as np
 
 from hoptrail_reports.topology import svg
 from hoptrail_reports.topology.fold import fold
@@ -74,9 +75,7 @@ def ways(seed: int = 2010) -> Iterator[Way]:
 
 def first_rows(seen: Traffic, relays: RelayMap) -> RelayMap:
     """The map as Figure 2 has it, each relay in the row of its least rank, before any is lowered."""
-    rows = {relay: stats.row for relay, stats in seen.relays.items()}
-    used = {row: index for index, row in enumerate(sorted(set(rows.values())))}
-    return replace(relays, rows={relay: used[rows[relay]] for relay in relays.relays})
+    return replace(relays, row=np.searchsorted(np.unique(seen.relays.least_rank), relays.relays.least_rank))
 
 
 def figure(relays: RelayMap, title: str) -> str:

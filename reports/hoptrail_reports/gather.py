@@ -1,7 +1,7 @@
 """The report of a day put together out of the store: its figures, its map, and what they are compared with."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Collection
 from datetime import date, timedelta
 from typing import Final
 
@@ -100,6 +100,5 @@ def refused_history(connection: sqlite3.Connection, since: date, until: date) ->
     return {date.fromisoformat(day): (refused, named) for day, refused, named in rows}
 
 
-def _new(relays: RelayMap, known: Iterable[str]) -> tuple[str, ...]:
-    fresh = relays.relays.keys() - set(known)
-    return tuple(sorted(fresh, key=lambda name: (-relays.relays[name].messages, name)))
+def _new(relays: RelayMap, known: Collection[str]) -> tuple[str, ...]:
+    return tuple(name for name in relays.busiest if name not in known)

@@ -1,5 +1,6 @@
 """What one night's report knows: the day's figures, its map, what it is compared with, and how the night went."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, timedelta
@@ -107,7 +108,8 @@ def figures(report: DayReport) -> dict[str, Any]:
     """The report as plain JSON values: summary.json, and what later days compare themselves with."""
     totals, relays = asdict(report.totals), report.relays
     totals |= {name: dict(totals[name]) for name in ("scores", "unscored", "anomalies")}
-    edges = relays.edges.values()
+    edges = relays.edges
+    colours = Counter(edges.colour.tolist())
     return {
         **totals,
         "day": report.day.isoformat(),
@@ -118,11 +120,11 @@ def figures(report: DayReport) -> dict[str, Any]:
             "messages": relays.messages,
             "relays": len(relays.relays),
             "links": len(relays.edges),
-            "observed": sum(edge.observed.traversals for edge in edges),
-            "claimed": sum(edge.claimed.traversals for edge in edges),
-            "filtered": sum(use.traversals for use in relays.filters.values()),
+            "observed": int(edges.figure("traversals", edges.observed).sum()),
+            "claimed": int(edges.figure("traversals", edges.claimed).sum()),
+            "filtered": int(relays.own.total("traversals").sum()),
             "pruned": relays.pruned,
-            "colours": {str(colour): sum(edge.colour is colour for edge in edges) for colour in Colour},
+            "colours": {str(colour): colours[at] for at, colour in enumerate(Colour)},
         },
         "new_relays": _counted(report.new_relays),
         "changes": _changes(report.changes),

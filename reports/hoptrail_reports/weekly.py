@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
+import numpy as np
+
 from hoptrail_reports.topology.compare import FALSE_DISCOVERIES, adjusted, two_proportions
 from hoptrail_reports.topology.graph import RelayMap
 
@@ -34,7 +36,8 @@ def week_shifts(connection: sqlite3.Connection, day: date, relays: RelayMap) -> 
     if row is None or not row[0] or not relays.messages:
         return None
     before = dict(connection.execute(_RELAYS, (week_before,)))
-    return shifts(before, row[0], {name: stats.messages for name, stats in relays.relays.items()}, relays.messages)
+    messages = relays.relays.figures["messages"].tolist()
+    return shifts(before, row[0], dict(zip(relays.relays.names, messages, strict=True)), relays.messages)
 
 
 def shifts(
@@ -44,11 +47,12 @@ def shifts(
     names = sorted(
         name for name in before.keys() | after.keys() if max(before.get(name, 0), after.get(name, 0)) >= MESSAGES_LEAST
     )
-    counts = [(min(before.get(name, 0), before_total), min(after.get(name, 0), after_total)) for name in names]
-    p_values = [two_proportions(a, before_total, b, after_total) for a, b in counts]
+    was, now = (
+        np.array([min(counts.get(name, 0), total) for name in names], np.int64)
+        for counts, total in ((before, before_total), (after, after_total))
+    )
+    moved = adjusted(two_proportions(was, before_total, now, after_total)) < FALSE_DISCOVERIES
     found = (
-        RelayShift(name, a / before_total, b / after_total)
-        for name, (a, b), q in zip(names, counts, adjusted(p_values), strict=True)
-        if q < FALSE_DISCOVERIES
+        RelayShift(names[at], int(was[at]) / before_total, int(now[at]) / after_total) for at in np.flatnonzero(moved)
     )
     return tuple(sorted(found, key=lambda shift: (-abs(shift.after - shift.before), shift.relay)))

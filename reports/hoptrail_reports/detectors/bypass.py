@@ -23,13 +23,11 @@ def detect(seen: Observations) -> Iterator[Finding]:
     for course in seen.courses:
         if course.target:
             into.setdefault(course.target, []).append(course)
-    today: dict[str, int] = {}
-    for link, stats in seen.traffic.links.items():
-        if link.observed and link.source != link.target:
-            today[link.target] = today.get(link.target, 0) + stats.traversals
-    for target, courses in into.items():
-        if target in today:
-            yield from _skipped(seen, target, courses, today[target])
+    links = seen.traffic.links
+    came = links.per_relay(links.target, "traversals", links.observed & links.between_two)
+    for (target, courses), place in zip(into.items(), links.names.places(into), strict=True):
+        if place >= 0 and came[place]:
+            yield from _skipped(seen, target, courses, int(came[place]))
 
 
 def _skipped(seen: Observations, target: str, courses: list[Course], today: int) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import networkx as nx
+import numpy as np
 
 from hoptrail_reports.detectors.finding import Finding, Observations
 from hoptrail_reports.shown import percent
@@ -18,13 +19,16 @@ OUTSIDE: Final = ""
 def detect(seen: Observations) -> Iterator[Finding]:
     """The relays that at least LEAST_SHARE of the mail had to pass."""
     traffic = seen.traffic
-    observed = [link for link in traffic.links if link.observed and link.source != link.target]
-    ours = {link.target for link in observed}
+    links = traffic.links
+    observed = links.observed & links.between_two
+    ours = np.zeros(len(links.names), bool)
+    ours[links.target[observed]] = True
+    inside = observed & ours[links.source]
     graph: Any = nx.DiGraph()
     graph.add_node(OUTSIDE)
-    for link in observed:
-        graph.add_edge(link.source if link.source in ours else OUTSIDE, link.target)
-    ends = {relay: stats.ranks.get(0, 0) for relay, stats in traffic.relays.items() if relay in graph}
+    graph.add_edges_from((OUTSIDE, target) for target in links.names.at(np.unique(links.target[observed & ~inside])))
+    graph.add_edges_from(link[:2] for link in links.keys_at(np.flatnonzero(inside)))
+    ends = {relay: traffic.relays[relay].ranks.get(0, 0) for relay in graph if relay in traffic.relays}
     ends = {relay: messages for relay, messages in ends.items() if messages}
     above = nx.immediate_dominators(graph, OUTSIDE)
     must: dict[str, int] = {}

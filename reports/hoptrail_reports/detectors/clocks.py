@@ -17,11 +17,14 @@ NEIGHBOURS: Final = 2
 def detect(seen: Observations) -> Iterator[Finding]:
     """The servers whose clocks are wrong; a link is blamed on one end only."""
     uses: dict[bool, defaultdict[str, list[tuple[str, int, int]]]] = {True: defaultdict(list), False: defaultdict(list)}
-    for link, stats in seen.traffic.links.items():
-        skewed, dated = stats.delays.skewed, stats.delays.skewed + stats.delays.n
-        if dated and link.source != link.target:
-            uses[True][link.source].append((link.target, skewed, dated))
-            uses[False][link.target].append((link.source, skewed, dated))
+    links = seen.traffic.links
+    for ahead, ends in ((True, links.source), (False, links.target)):
+        suspected = links.per_relay(ends, "skewed", links.between_two) >= LEAST
+        for link, stats in links.where(links.between_two & suspected[ends]):
+            skewed, dated = stats.delays.skewed, stats.delays.skewed + stats.delays.n
+            if dated:
+                relay, other = link[:2] if ahead else link[1::-1]
+                uses[ahead][relay].append((other, skewed, dated))
     blamed: set[tuple[str, bool]] = set()
     suspects = [(relay, ahead, hops) for ahead, side in uses.items() for relay, hops in side.items()]
     suspects.sort(key=lambda suspect: (-_wrong(suspect[2]), suspect[0]))

@@ -8,7 +8,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hoptrail_reports.topology.traffic import Link, Traffic
+from hoptrail_reports.topology.columns import Ints
+from hoptrail_reports.topology.traffic import Traffic
+from hoptrail_reports.topology.usage import Link
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +69,8 @@ MUCH_SHARE: Final = 0.005
 """Of the day's mail: strangers with less come every day."""
 
 
-def is_much(messages: int, total: int) -> bool:
-    """Whether a relay or a link with so many of a day's messages is worth a word because it is new."""
+def is_much(messages: Ints, total: int) -> NDArray[np.bool_]:
+    """Which relays or links with so many of a day's messages are worth a word where they are new."""
     return messages >= max(MUCH_LEAST, MUCH_SHARE * total)
 
 

@@ -23,11 +23,9 @@ MARGIN: Final = 1.25
 
 def detect(seen: Observations) -> Iterator[Finding]:
     """The links whose mail waited for a retry."""
-    links = {
-        link: stats.delays
-        for link, stats in seen.traffic.links.items()
-        if stats.delays.n >= LEAST and link.source != link.target
-    }
+    all_links = seen.traffic.links
+    enough = (all_links.figures["delays"] >= LEAST) & all_links.between_two
+    links = {link: stats.delays for link, stats in all_links.where(enough)}
     limit = log(P_MOST / max(len(links) * len(WINDOWS), 1))
     for link, delays in links.items():
         held, window, bound = min(

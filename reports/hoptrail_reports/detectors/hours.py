@@ -19,7 +19,8 @@ from hoptrail_reports.detectors.finding import Course
 from hoptrail_reports.topology.delays import DelayStats
 from hoptrail_reports.topology.engine import Parts, duckdb_sources, open_duckdb
 from hoptrail_reports.topology.grouping import owner
-from hoptrail_reports.topology.traffic import Link, Traffic
+from hoptrail_reports.topology.traffic import Traffic
+from hoptrail_reports.topology.usage import Link
 from hoptrail_store.store import Store
 
 LEAST: Final = 4

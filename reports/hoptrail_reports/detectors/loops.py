@@ -13,10 +13,10 @@ SHOWN = 4
 def detect(seen: Observations) -> Iterator[Finding]:
     """The relays of each group of links in which mail went in a circle."""
     graph = nx.DiGraph()
-    for link, stats in seen.traffic.links.items():
-        if stats.looped and link.source != link.target:
-            known = graph.get_edge_data(link.source, link.target, {"looped": 0})
-            graph.add_edge(link.source, link.target, looped=known["looped"] + stats.looped)
+    links = seen.traffic.links
+    for link, stats in links.where((links.figures["looped"] > 0) & links.between_two):
+        known = graph.get_edge_data(link.source, link.target, {"looped": 0})
+        graph.add_edge(link.source, link.target, looped=known["looped"] + stats.looped)
     for relays in nx.strongly_connected_components(graph):
         if len(relays) > 1:
             inside = graph.subgraph(relays)

@@ -6,6 +6,8 @@ The links of a new relay are part of what is said of it.
 from collections.abc import Iterator
 from typing import Final
 
+import numpy as np
+
 from hoptrail_reports.detectors.finding import Finding, Observations, is_much
 from hoptrail_reports.shown import counted, percent
 from hoptrail_reports.topology.grouping import owner
@@ -23,11 +25,11 @@ def detect(seen: Observations) -> Iterator[Finding]:
 
 def _relays(seen: Observations) -> Iterator[Finding]:
     total = max(seen.traffic.messages, 1)
-    direct: dict[str, int] = {}
-    for link, stats in seen.traffic.links.items():
-        if link.observed and link.source not in seen.known_relays:
-            direct[link.source] = direct.get(link.source, 0) + stats.messages
-    busy = {relay: count for relay, count in direct.items() if is_much(count, total)}
+    links = seen.traffic.links
+    direct = links.per_relay(links.source, "messages", links.observed)
+    much = np.flatnonzero(is_much(direct, total))
+    counts = zip(links.names.at(much), direct[much].tolist(), strict=True)
+    busy = {relay: count for relay, count in counts if relay not in seen.known_relays}
     domains = frozenset(map(owner, seen.known_relays)) if busy else frozenset()
     for relay, messages in busy.items():
         is_new = owner(relay) not in domains

@@ -12,7 +12,8 @@ import numpy as np
 from hoptrail_reports.detectors.finding import Finding, Observations, is_much
 from hoptrail_reports.detectors.hours import stored_courses
 from hoptrail_reports.topology import tables
-from hoptrail_reports.topology.traffic import Link, Traffic
+from hoptrail_reports.topology.traffic import Traffic
+from hoptrail_reports.topology.usage import Link
 from hoptrail_store.store import Store
 
 WINDOW: Final = timedelta(days=55)
@@ -44,10 +45,11 @@ def _new_links(connection: sqlite3.Connection, since: date, until: date, traffic
         " AND source_name = (SELECT id FROM name WHERE text = ?)"
         " AND target_name = (SELECT id FROM name WHERE text = ?) AND observed = 1)"
     )
+    links = traffic.links
+    much = links.observed & links.between_two & is_much(links.figures["messages"], traffic.messages)
     return frozenset(
         link
-        for link, stats in traffic.links.items()
-        if link.observed and link.source != link.target and is_much(stats.messages, traffic.messages)
+        for link in links.keys_at(np.flatnonzero(much))
         if not connection.execute(asked, (since.isoformat(), until.isoformat(), *link[:2])).fetchone()[0]
     )
 

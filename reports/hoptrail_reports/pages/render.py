@@ -26,7 +26,7 @@ from hoptrail_reports.topology.details import EACH_MOST, RelayDetails
 from hoptrail_reports.topology.fold import Folded, fold
 from hoptrail_reports.topology.graph import RelayMap
 from hoptrail_reports.topology.grouping import owner
-from hoptrail_reports.topology.traffic import RelayStats
+from hoptrail_reports.topology.usage import RelayStats
 
 ROWS_SHOWN: Final = 12
 """Rows of a small table: what is read in ten minutes. summary.json and the store have the others."""
@@ -61,9 +61,8 @@ class Pages:
         self._folded = fold(
             report.relays, servers=settings.row_servers, domains=settings.row_domains, thresholds=self._thresholds
         )
-        relays = report.relays.relays
-        busiest = sorted(relays, key=lambda name: (-relays[name].messages, name))
-        self._files = {name: f"relays/{file_name(name)}" for name in busiest[: settings.relay_pages]}
+        busiest = report.relays.busiest[: settings.relay_pages]
+        self._files = {name: f"relays/{file_name(name)}" for name in busiest}
         self._new = frozenset(report.new_relays) if report.new_since else frozenset()
 
     @property
@@ -161,7 +160,7 @@ def nights_page(host: str, days: Sequence[date]) -> str:
 
 def map_page(relays: RelayMap, drawing: Folded, *, title: str) -> str:
     """One map with its relays in a table, as a page of its own."""
-    busiest = sorted(relays.relays.items(), key=lambda item: (-item[1].messages, item[0]))
+    busiest = [(name, relays.relays[name]) for name in relays.busiest]
     drawn = Markup(svg.draw(relays, drawing, title=title))  # noqa: S704 - escaped where it is made
     return environment().get_template("map.html").render(title=title, relays=relays, map=drawn, rows=busiest)
 

@@ -20,7 +20,8 @@ from typing import Any, Final
 from hoptrail_reports.errors import CollectionError, UnknownCollectionError
 from hoptrail_reports.topology.delays import DelayStats
 from hoptrail_reports.topology.grouping import owner
-from hoptrail_reports.topology.traffic import Direction, Link, LinkStats, RelayStats, Traffic
+from hoptrail_reports.topology.traffic import Direction, Traffic
+from hoptrail_reports.topology.usage import Link, LinkStats, RelayStats
 from hoptrail_store.errors import CorruptStoreError
 from hoptrail_store.store import Store
 
@@ -135,7 +136,7 @@ def pseudonym(relay: str, salt: bytes) -> str:
 def anonymous_traffic(traffic: Traffic, salt: bytes) -> Traffic:
     """The traffic with pseudonyms for names; no figure differs."""
     names = {relay: pseudonym(relay, salt) for relay in traffic.relays}
-    return Traffic(
+    return Traffic.of(
         traffic.messages,
         {Link(names[link.source], names[link.target], link.observed): stats for link, stats in traffic.links.items()},
         {names[relay]: stats for relay, stats in traffic.relays.items()},
@@ -201,7 +202,7 @@ def _unpacked(data: bytes, messages: int) -> Traffic:
             source, target, observed, traversals, count, looped, delays, first, last = values
             figures = LinkStats(traversals, count, looped, _stats(delays), first, last)
             links[Link(source, target, bool(observed))] = figures
-    return Traffic(messages, links, relays)
+    return Traffic.of(messages, links, relays)
 
 
 def _stats(values: list[Any]) -> DelayStats:

@@ -1,12 +1,17 @@
 """Two maps compared: what came, what went, and what shifted by more than chance explains."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from math import erfc, fsum, log2, sqrt
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from math import erfc, fsum, sqrt
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from hoptrail_reports.shown import duration, percent, shown
-from hoptrail_reports.topology.delays import DelayStats
-from hoptrail_reports.topology.graph import Edge, RelayMap
+from hoptrail_reports.topology.columns import Ints, Listed
+from hoptrail_reports.topology.graph import Edges, Pair, RelayMap
+from hoptrail_reports.topology.usage import COUNTS
 
 FALSE_DISCOVERIES = 0.01
 """The share of false ones that is accepted among the shifts shown (Benjamini and Hochberg)."""
@@ -20,7 +25,7 @@ DELAY_FLOOR_S = 30.0
 SHOWN = 15
 """Entries of each list on a terminal."""
 
-Pair = tuple[str, str]
+Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +52,8 @@ class Comparison:
 
     relays_added: tuple[str, ...]
     relays_removed: tuple[str, ...]
-    links_added: tuple[Pair, ...]
-    links_removed: tuple[Pair, ...]
+    links_added: Sequence[Pair]
+    links_removed: Sequence[Pair]
     shares: tuple[ShareShift, ...]
     delays: tuple[DelayShift, ...]
     rows: tuple[tuple[str, int, int], ...]  # relay, row before, row after
@@ -57,119 +62,150 @@ class Comparison:
 
 def compare(before: RelayMap, after: RelayMap) -> Comparison:
     """What changed from one map to another."""
-    common = [(before.edges[pair], edge) for pair, edge in after.edges.items() if pair in before.edges]
+    common = _common(before, after)
+    divergence = jensen_shannon(*_shares(before.edges, after.edges, common))
     return Comparison(
-        relays_added=_missing(after, before.relays),
-        relays_removed=_missing(before, after.relays),
-        links_added=_missing_links(after.edges, before.edges),
-        links_removed=_missing_links(before.edges, after.edges),
-        shares=_share_shifts(before, after),
-        delays=_delay_shifts(common),
-        rows=tuple(
-            (relay, before.rows[relay], after.rows[relay])
-            for relay in sorted(before.rows.keys() & after.rows.keys())
-            if before.rows[relay] != after.rows[relay]
-        ),
-        divergence=jensen_shannon(_shares(before), _shares(after)),
+        relays_added=_missing(after, before),
+        relays_removed=_missing(before, after),
+        links_added=_missing_links(after.edges, common.after),
+        links_removed=_missing_links(before.edges, common.before),
+        shares=_share_shifts(before, after, common),
+        delays=_delay_shifts(before.edges, after.edges, common),
+        rows=tuple(_row_changes(before, after)),
+        divergence=divergence,
     )
 
 
-def jensen_shannon(left: Mapping[Pair, float], right: Mapping[Pair, float]) -> float:
-    """The Jensen-Shannon distance of two distributions, to base 2: 0 for the same, 1 for disjoint ones."""
-    parts = []
-    for key in left.keys() | right.keys():
-        p, q = left.get(key, 0.0), right.get(key, 0.0)
-        parts += [share * log2(2 * share / (p + q)) / 2 for share in (p, q) if share > 0]
-    divergence = fsum(parts)  # the same in any order
+class _Common(NamedTuple):
+    """The links that both maps have: their rows in each, in the same order."""
+
+    before: Ints
+    after: Ints
+
+
+def _common(before: RelayMap, after: RelayMap) -> _Common:
+    names = after.relays.names
+    places = names.places(before.relays.names)
+    source, target = places[before.edges.source], places[before.edges.target]
+    known = np.flatnonzero(np.minimum(source, target) >= 0)
+    _, one, other = np.intersect1d(
+        source[known] * len(names) + target[known],
+        after.edges.source.astype(np.int64) * len(names) + after.edges.target,
+        assume_unique=True,
+        return_indices=True,
+    )
+    return _Common(known[one], other)
+
+
+def jensen_shannon(left: Floats, right: Floats) -> float:
+    """The Jensen-Shannon distance of two distributions over the same things: 0 for the same, 1 for disjoint ones."""
+    both = left + right
+    parts = (share[share > 0] * np.log2(2 * share[share > 0] / both[share > 0]) / 2 for share in (left, right))
+    divergence = fsum(np.concatenate([*parts]).tolist())  # the same in any order
     return sqrt(min(1.0, max(0.0, divergence)))
 
 
-def adjusted(p_values: Sequence[float]) -> list[float]:
+def adjusted(p_values: Floats) -> Floats:
     """The p-values adjusted for their number after Benjamini and Hochberg, in the order given."""
-    order = sorted(range(len(p_values)), key=lambda i: p_values[i], reverse=True)
-    found = [1.0] * len(p_values)
-    least = 1.0
-    for above, index in enumerate(order):
-        least = min(least, p_values[index] * len(p_values) / (len(p_values) - above))
-        found[index] = least
+    order = np.argsort(-p_values, kind="stable")
+    tests = len(p_values)
+    found = np.ones(tests)
+    found[order] = np.minimum.accumulate(np.minimum(1.0, p_values[order] * tests / (tests - np.arange(tests))))
     return found
 
 
-def two_proportions(hits_a: int, total_a: int, hits_b: int, total_b: int) -> float:
-    """The two-sided p-value that two shares differ by chance alone (pooled z test)."""
+def two_proportions(hits_a: Ints, total_a: int, hits_b: Ints, total_b: int) -> Floats:
+    """The two-sided p-values that two shares differ by chance alone (pooled z test), for each pair of counts."""
     if not total_a or not total_b:
-        return 1.0
+        return np.ones(len(hits_a))
     pooled = (hits_a + hits_b) / (total_a + total_b)
-    spread = sqrt(max(0.0, pooled * (1 - pooled)) * (1 / total_a + 1 / total_b))
-    return _two_sided(abs(hits_a / total_a - hits_b / total_b) / spread) if spread else 1.0
+    spread = np.sqrt(np.maximum(0.0, pooled * (1 - pooled)) * (1 / total_a + 1 / total_b))
+    apart = np.abs(hits_a / total_a - hits_b / total_b)
+    return _two_sided(np.divide(apart, spread, out=np.zeros(len(apart)), where=spread > 0))
 
 
-def ranks_differ(left: DelayStats, right: DelayStats) -> float:
-    """The two-sided p-value that two sets of delays differ by chance alone: Mann-Whitney over the histograms' ties."""
-    total = left.n + right.n
-    below, wins, ties = 0, 0.0, 0
-    for a, b in zip(left.counts, right.counts, strict=True):
-        wins += b * (below + a / 2)
-        below += a
-        ties += (a + b) ** 3 - (a + b)
-    if not left.n or not right.n:
-        return 1.0
-    spread = left.n * right.n / 12 * (total + 1 - ties / (total * (total - 1)))
-    return _two_sided(abs(wins - left.n * right.n / 2) / sqrt(spread)) if spread > 0 else 1.0
+def ranks_differ(left: Ints, right: Ints) -> Floats:
+    """The two-sided p-values that two sets of delays differ by chance alone: Mann-Whitney over the histograms' ties.
+
+    A row of each is a histogram, whose delays are those that have a bucket.
+    """
+    one, other = left.astype(float), right.astype(float)
+    n, m = one.sum(axis=1), other.sum(axis=1)
+    total = n + m
+    wins = (other * (np.cumsum(one, axis=1) - one / 2)).sum(axis=1)
+    ties = ((one + other) ** 3 - (one + other)).sum(axis=1)
+    pairs = np.maximum(total * (total - 1), 1)
+    spread = np.sqrt(np.maximum(0.0, n * m / 12 * (total + 1 - ties / pairs)))
+    return _two_sided(np.divide(np.abs(wins - n * m / 2), spread, out=np.zeros(len(n)), where=spread > 0))
 
 
-def _two_sided(z: float) -> float:
-    return erfc(z / sqrt(2))
+def _two_sided(z: Floats) -> Floats:
+    return np.fromiter(map(erfc, (z / sqrt(2)).tolist()), float, len(z))
 
 
-def _missing(relays: RelayMap, others: Collection[str]) -> tuple[str, ...]:
-    gone = (relay for relay in relays.relays if relay not in others)
-    return tuple(sorted(gone, key=lambda relay: (-relays.relays[relay].messages, relay)))
+def _missing(relays: RelayMap, others: RelayMap) -> tuple[str, ...]:
+    missing = others.relays.names.places(relays.relays.names) < 0
+    return tuple(relays.relays.names.at(_busiest(relays.relays.figures["messages"], np.flatnonzero(missing))))
 
 
-def _missing_links(edges: Mapping[Pair, Edge], others: Collection[Pair]) -> tuple[Pair, ...]:
-    return tuple(
-        sorted((pair for pair in edges if pair not in others), key=lambda pair: (-_messages(edges, pair), pair))
-    )
+def _missing_links(edges: Edges, common: Ints) -> Sequence[Pair]:
+    missing = np.ones(len(edges), bool)
+    missing[common] = False
+    return Listed(_busiest(edges.total("messages"), np.flatnonzero(missing)), edges.keys_at)
 
 
-def _messages(edges: Mapping[Pair, Edge], pair: Pair) -> int:
-    return edges[pair].total.messages if pair in edges else 0
+def _busiest(messages: Ints, places: Ints) -> Ints:
+    """Rows with most messages first, in their order where they have as many."""
+    return places[np.argsort(-messages[places].astype(np.int64), kind="stable")]
 
 
-def _shares(relays: RelayMap) -> dict[Pair, float]:
-    hops = sum(edge.total.traversals for edge in relays.edges.values())
-    return {pair: edge.total.traversals / hops for pair, edge in relays.edges.items()} if hops else {}
+def _row_changes(before: RelayMap, after: RelayMap) -> Iterator[tuple[str, int, int]]:
+    places = before.relays.names.places(after.relays.names)
+    was = np.where(places >= 0, np.append(before.row, 0)[places], after.row)
+    changed = np.flatnonzero(was != after.row)
+    return zip(after.relays.names.at(changed), was[changed].tolist(), after.row[changed].tolist(), strict=True)
 
 
-def _share_shifts(before: RelayMap, after: RelayMap) -> tuple[ShareShift, ...]:
-    pairs = sorted(before.edges.keys() & after.edges.keys())
-    counts = [(_messages(before.edges, pair), _messages(after.edges, pair)) for pair in pairs]
-    p_values = [
-        two_proportions(min(a, before.messages), before.messages, min(b, after.messages), after.messages)
-        for a, b in counts
-    ]
+def _shares(before: Edges, after: Edges, common: _Common) -> tuple[Floats, Floats]:
+    """Each link's share of all traversals in both maps: those of the earlier one, then those the later has alone."""
+    counts = [edges.total("traversals") for edges in (before, after)]
+    one, other = (count / max(int(count.sum()), 1) for count in counts)
+    right = np.zeros(len(one))
+    right[common.before] = other[common.after]
+    only = np.ones(len(other), bool)
+    only[common.after] = False
+    return np.append(one, np.zeros(int(only.sum()))), np.append(right, other[only])
+
+
+def _share_shifts(before: RelayMap, after: RelayMap, common: _Common) -> tuple[ShareShift, ...]:
+    one = np.minimum(before.edges.total("messages")[common.before], before.messages)
+    other = np.minimum(after.edges.total("messages")[common.after], after.messages)
+    moved = adjusted(two_proportions(one, before.messages, other, after.messages)) < FALSE_DISCOVERIES
+    pairs = after.edges.keys_at(common.after[moved])
     shifts = (
         ShareShift(pair, before.share(a), after.share(b))
-        for pair, (a, b), q in zip(pairs, counts, adjusted(p_values), strict=True)
-        if q < FALSE_DISCOVERIES
+        for pair, a, b in zip(pairs, one[moved].tolist(), other[moved].tolist(), strict=True)
     )
-    return tuple(sorted(shifts, key=lambda shift: -abs(shift.after - shift.before)))
+    return tuple(sorted(shifts, key=lambda shift: (-abs(shift.after - shift.before), shift.link)))
 
 
-def _delay_shifts(common: Iterable[tuple[Edge, Edge]]) -> tuple[DelayShift, ...]:
-    found = [
-        (one.total.delays, other.total.delays, (other.source, other.target))
-        for one, other in common
-        if min(one.total.delays.n, other.total.delays.n) >= DELAYS_NEEDED
-    ]
-    q_values = adjusted([ranks_differ(one, other) for one, other, _ in found])
+def _delay_shifts(before: Edges, after: Edges, common: _Common) -> tuple[DelayShift, ...]:
+    enough = before.total("delays")[common.before] >= DELAYS_NEEDED
+    enough &= after.total("delays")[common.after] >= DELAYS_NEEDED
+    rows = common.before[enough], common.after[enough]
+    one, other = (_histograms(edges, row) for edges, row in zip((before, after), rows, strict=True))
+    moved = adjusted(ranks_differ(one, other)) < FALSE_DISCOVERIES
+    uses = zip(before.values_at(rows[0][moved]), after.values_at(rows[1][moved]), strict=True)
     shifts = (
-        DelayShift(pair, one.median_s or 0.0, other.median_s or 0.0)
-        for (one, other, pair), q in zip(found, q_values, strict=True)
-        if q < FALSE_DISCOVERIES and abs((other.median_s or 0.0) - (one.median_s or 0.0)) >= DELAY_FLOOR_S
+        DelayShift((to.source, to.target), was.total.delays.median_s or 0.0, to.total.delays.median_s or 0.0)
+        for was, to in uses
     )
-    return tuple(sorted(shifts, key=lambda shift: -abs(shift.after_s - shift.before_s)))
+    found = (shift for shift in shifts if abs(shift.after_s - shift.before_s) >= DELAY_FLOOR_S)
+    return tuple(sorted(found, key=lambda shift: (-abs(shift.after_s - shift.before_s), shift.link)))
+
+
+def _histograms(edges: Edges, rows: Ints) -> Ints:
+    return np.stack([edges.total(name)[rows] for name in COUNTS], axis=1)
 
 
 def comparison_text(found: Comparison) -> str:
@@ -179,6 +215,20 @@ def comparison_text(found: Comparison) -> str:
         more = [f"  and {len(entries) - SHOWN:,} more"] if len(entries) > SHOWN else []
         lines += [f"{what}: {len(entries):,}", *(f"  {entry}" for entry in entries[:SHOWN]), *more]
     return "\n".join([*lines, ""])
+
+
+def comparison_document(found: Comparison) -> dict[str, Any]:
+    """The comparison as JSON values, whole."""
+    return {
+        "relays_added": list(found.relays_added),
+        "relays_removed": list(found.relays_removed),
+        "links_added": list(found.links_added),
+        "links_removed": list(found.links_removed),
+        "shares": [asdict(shift) for shift in found.shares],
+        "delays": [asdict(shift) for shift in found.delays],
+        "rows": list(found.rows),
+        "divergence": found.divergence,
+    }
 
 
 def comparison_lists(found: Comparison) -> list[tuple[str, list[str]]]:

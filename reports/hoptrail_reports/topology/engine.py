@@ -5,7 +5,7 @@ files like the archive's, which vanish with the block that needs them.
 """
 
 import tempfile
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import ibis
+import numpy as np
+import pyarrow as pa
 from ibis import ir
 
-from hoptrail_reports.topology.expression import PART, Figures, Sources, figures, named
-from hoptrail_reports.topology.tables import Shared, link_stats, relay_stats
-from hoptrail_reports.topology.traffic import Direction, Link, Traffic, Way, traffic
+from hoptrail_reports.topology.expression import LINK_KEYS, PART, USE, VISIT_KEYS, Figures, Sources, figures, named
+from hoptrail_reports.topology.traffic import Direction, Traffic, Way, traffic
+from hoptrail_reports.topology.uses import columns_of, ids_of, links_of_uses, relays_of_uses
 from hoptrail_store.archive.columns import Columns, open_columns
 from hoptrail_store.archive.ledger import PartRecord, archived_up_to, own_hosts, recorded_parts
 from hoptrail_store.archive.parts import Part, archived_parts, check_part, part_of, write_part
@@ -30,9 +32,10 @@ from hoptrail_store.settings import StoreSettings
 from hoptrail_store.spans import conditions, day_ms, day_numbers, days_with_mail
 from hoptrail_tracer.path import Step
 
-MEMORY_LIMIT = "384MB"
+MEMORY_LIMIT = "512MB"
 """Of DuckDB, which writes to the disk what is more; a day of 20 million hops stays below it."""
 
+_ROWS = 100_000  # in one batch
 _HERE = "here"  # stands for this host in the files of days that are not archived
 
 
@@ -209,23 +212,23 @@ def selected(sources: Sources, selection: Selection) -> Sources:
 
 def computed(wanted: Figures) -> Traffic:
     """The figures computed by the engine that their tables belong to."""
-    names = Shared()
-    ranks: defaultdict[str, dict[int, int]] = defaultdict(dict)
-    for relay, rank, visits in _rows(wanted.ranks):
-        ranks[names[relay]][rank] = visits
-    relays = {names[relay]: relay_stats(found, ranks[relay]) for relay, *found in _rows(wanted.relays)}
-    links = {
-        Link(names[source], names[target], observed): link_stats(found)
-        for source, target, observed, *found in _rows(wanted.links)
-    }
-    return Traffic(int(wanted.messages.execute()), links, relays)
+    links = columns_of((*LINK_KEYS, *USE), _batches(wanted.links))
+    visits = columns_of((*VISIT_KEYS, *USE), _batches(wanted.visits))
+    names = pa.Table.from_batches(_batches(wanted.names), wanted.names.schema().to_pyarrow())
+    used = np.concatenate([links["source"], links["target"], visits["relay"]])
+    known = ids_of(used, names)
+    return Traffic(int(wanted.messages.execute()), links_of_uses(links, known), relays_of_uses(visits, known))
+
+
+def _batches(table: ir.Table) -> Iterator[pa.RecordBatch]:
+    schema = table.schema().to_pyarrow()
+    for batch in table.to_pyarrow_batches(chunk_size=_ROWS):
+        yield batch.cast(schema)  # nothing tells Spark's rows apart from those that may be null
 
 
 def _rows(table: ir.Table) -> Iterator[tuple[Any, ...]]:
-    schema = table.schema().to_pyarrow()
-    for batch in table.to_pyarrow_batches(chunk_size=20_000):
-        columns = zip(batch.columns, schema.types, strict=True)  # DuckDB's sums have 128 bits
-        yield from zip(*(column.cast(kind).to_pylist() for column, kind in columns), strict=True)
+    for batch in _batches(table):
+        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 
 def _archived(found: Sequence[Part], records: Sequence[PartRecord], settings: StoreSettings) -> list[Part]:

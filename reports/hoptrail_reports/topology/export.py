@@ -12,7 +12,7 @@ import networkx as nx
 
 from hoptrail_reports.shown import shown
 from hoptrail_reports.topology.graph import RelayMap
-from hoptrail_reports.topology.traffic import LinkStats
+from hoptrail_reports.topology.usage import LinkStats
 
 
 def digraph(relays: RelayMap) -> "nx.DiGraph[str]":

@@ -1,8 +1,11 @@
-"""The figures of links and relays as one Ibis expression, the same for DuckDB and for a Spark cluster.
+"""The use of links and relays as one Ibis expression, the same for DuckDB and for a Spark cluster.
 
 It adds up the hand-overs that `hoptrail_tracer.handover` defines, from the tables of the archive
-(`hoptrail_store.archive.columns`). Ids mean something inside one part only: so parts are added up first, then their
-names are put in, and then parts are added to each other.
+(`hoptrail_store.archive.columns`). Ids mean something inside one part only: so each part is added up by itself, then
+its ids give way to such as all parts share, and then parts are added to each other. Names come last, to what is left.
+
+Delays are parted by bucket of their histogram, and not counted bucket by bucket: an engine needs a third of the time
+and memory for that, and `hoptrail_reports.topology.uses` makes the figures of it.
 """
 
 from dataclasses import dataclass
@@ -12,9 +15,18 @@ import ibis
 from ibis import ir
 
 from hoptrail_reports.topology.delays import EDGES_S, LONGEST_S
-from hoptrail_reports.topology.tables import COUNTS, EXTREMES, LINK, RELAY
+from hoptrail_reports.topology.usage import EXTREMES
 
 PART: Final = ("date", "host", "part")
+
+SKEWED: Final = -1
+UNDATED: Final = -2
+"""In place of a bucket: clocks spoilt the delay, or an end of the hand-over has no date."""
+
+USE: Final = ("uses", "sum_s", "sum_squares", "min_s", "max_s", "first_s", "last_s")
+LINK_KEYS: Final = ("source", "target", "observed", "bucket", "repeated", "looped")
+VISIT_KEYS: Final = ("relay", "rank", "bucket", "revisited")
+"""What the rows of links and of visits are told apart by; the relays are ids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,30 +44,20 @@ class Figures:
     """What a set of messages adds up to, not yet computed."""
 
     messages: ir.IntegerScalar  # whose way could be followed
-    links: ir.Table  # source, target, observed and `LINK`
-    relays: ir.Table  # relay and `RELAY`
-    ranks: ir.Table  # relay, rank, visits
+    links: ir.Table  # `LINK_KEYS` and `USE`
+    visits: ir.Table  # of messages to relays, each root's at rank 0: `VISIT_KEYS` and `USE`
+    names: ir.Table  # id and text of the relays
 
 
 def figures(sources: Sources) -> Figures:
     """The figures of all messages of the sources."""
-    hops, visits, keys = sources.hops, _visits(sources), sources.keys
-    used = hops.filter(hops.sender.notnull())
-    used = used.mutate(**_delay(used.delay_s))
-    links = used.group_by(*keys, "sender", "receiver", "observed").aggregate(
-        traversals=used.count(),
-        messages=used.count(where=~used.repeated),
-        looped=used.count(where=used.looped),
-        **_use(used),
-    )
-    links = named(named(links, sources, "sender", "source"), sources, "receiver", "target")
-    relays = visits.group_by(*keys, "relay").aggregate(messages=visits.count(where=~visits.revisited), **_use(visits))
-    ranks = visits.group_by(*keys, "relay", "rank").aggregate(visits=visits.count())
+    hops, visits = sources.hops, _visits(sources)
+    used = hops.filter(hops.sender.notnull()).rename(source="sender", target="receiver")
     return Figures(
         messages=sources.messages.root.count(),
-        links=_added(links, sources, ("source", "target", "observed"), LINK),
-        relays=_added(named(relays, sources, "relay", "relay"), sources, ("relay",), RELAY),
-        ranks=_added(named(ranks, sources, "relay", "relay"), sources, ("relay", "rank"), ("visits",)),
+        links=_added(used, used.delay_s, sources, ("source", "target"), LINK_KEYS),
+        visits=_added(visits, visits.time_s, sources, ("relay",), VISIT_KEYS),
+        names=_shared_names(sources) if sources.keys else sources.names.select("id", "text"),
     )
 
 
@@ -64,7 +66,7 @@ def _visits(sources: Sources) -> ir.Table:
     hops, messages = sources.hops, sources.messages
     senders = hops.filter(hops["rank"].notnull())
     roots = messages.filter(messages.root.notnull())
-    found = ibis.union(
+    return ibis.union(
         senders.select(
             *sources.keys,
             "received_s",
@@ -82,34 +84,64 @@ def _visits(sources: Sources) -> ir.Table:
             time_s=ibis.ifelse(roots.dated, ibis.literal(0, "int64"), ibis.null("int64")),
         ),
     )
-    return found.mutate(**_delay(found.time_s))
 
 
-def _delay(seconds: Any) -> dict[str, Any]:  # noqa: ANN401 - Ibis has no public type for all columns
-    """Columns `delay`, null for what is none, and `skew`, which says that clocks spoilt it."""
-    sane = seconds.between(0, LONGEST_S)
-    return {"delay": ibis.ifelse(sane, seconds, ibis.null("int64")), "skew": seconds.notnull() & ~sane}
-
-
-def _use(rows: ir.Table) -> dict[str, Any]:
-    """The figures that links and relays have in common."""
-    delay = rows.delay
-    lower = (0, *EDGES_S)
-    upper = (*EDGES_S, LONGEST_S + 1)
-    return {
-        "delays": delay.count(),
-        "sum_s": _whole(delay.sum()),
-        "sum_squares": _whole((delay * delay).sum()),
-        "min_s": delay.min(),
-        "max_s": delay.max(),
-        **{
-            name: rows.count(where=(delay >= low) & (delay < high))
-            for name, low, high in zip(COUNTS, lower, upper, strict=True)
-        },
-        "skewed": rows.count(where=rows.skew),
-        "first_s": rows.received_s.min(),
-        "last_s": rows.received_s.max(),
+def _added(
+    rows: ir.Table,
+    seconds: Any,  # noqa: ANN401 - Ibis has no public type for all columns
+    sources: Sources,
+    relays: tuple[str, ...],
+    keys: tuple[str, ...],
+) -> ir.Table:
+    """The rows added up by their keys, of which `relays` are ids of a part."""
+    delay = ibis.ifelse(seconds.between(0, LONGEST_S), seconds, ibis.null("int64")).cast("int32")
+    rows = rows.mutate(delay=delay, bucket=_bucket(seconds))
+    sums = {"uses": rows.count(), "sum_s": rows.delay.sum(), "sum_squares": _squares(rows.delay).sum()}
+    extremes = {
+        name: getattr(column, EXTREMES[name])()
+        for name, column in {
+            "min_s": rows.delay,
+            "max_s": rows.delay,
+            "first_s": rows.received_s,
+            "last_s": rows.received_s,
+        }.items()
     }
+    found = rows.group_by(*sources.keys, *keys).aggregate(
+        **{name: _whole(total) for name, total in sums.items()}, **extremes
+    )
+    if not sources.keys:
+        return found
+    for relay in relays:
+        found = _with_shared_id(found, sources, relay)
+    merged = {name: getattr(found[name], EXTREMES.get(name, "sum"))() for name in USE}
+    totals = {name: value if name in EXTREMES else _whole(value) for name, value in merged.items()}
+    return found.group_by(*keys).aggregate(**totals)
+
+
+def _bucket(seconds: Any) -> Any:  # noqa: ANN401 - as above
+    """The bucket of a delay, or `SKEWED`, or `UNDATED`."""
+    edges = enumerate((*EDGES_S, LONGEST_S + 1))
+    cases = [(seconds.isnull(), UNDATED), (seconds < 0, SKEWED), *((seconds < edge, at) for at, edge in edges)]
+    return ibis.cases(*cases, else_=SKEWED).cast("int8")
+
+
+def _squares(delay: Any) -> Any:  # noqa: ANN401 - as above
+    return delay.cast("int64") * delay
+
+
+def _shared_names(sources: Sources) -> ir.Table:
+    """The texts of all parts, with the ids that they share: their places in order, the same on every engine."""
+    texts = sources.names.select("text").distinct()
+    return texts.mutate(id=ibis.row_number().over(order_by=texts.text)).select("id", "text")
+
+
+def _with_shared_id(rows: ir.Table, sources: Sources, column: str) -> ir.Table:
+    """The rows with the id that all parts share in place of the part's own."""
+    shared = _shared_names(sources).rename(shared_id="id", shared_text="text")
+    texts = named(rows, sources, column, f"{column}_text")
+    joined = texts.join(shared, [(f"{column}_text", "shared_text")])
+    kept = [name for name in rows.columns if name != column]
+    return joined.select(*kept, **{column: joined.shared_id})
 
 
 def named(rows: ir.Table, sources: Sources, column: str, name: str) -> ir.Table:
@@ -122,15 +154,6 @@ def named(rows: ir.Table, sources: Sources, column: str, name: str) -> ir.Table:
     return joined.select(*kept, **{name: joined[f"{name}_text"]})
 
 
-def _added(rows: ir.Table, sources: Sources, keys: tuple[str, ...], sums: tuple[str, ...]) -> ir.Table:
-    """The rows of all parts added up, in the order of their keys: so that the same mail gives the same pages."""
-    if not sources.keys:
-        return rows.select(*keys, *sums).order_by(*keys)
-    merged = {name: getattr(rows[name], EXTREMES.get(name, "sum"))() for name in sums}
-    totals = {name: value if name in EXTREMES else _whole(value) for name, value in merged.items()}
-    return rows.group_by(*keys).aggregate(**totals).order_by(*keys)
-
-
 def _whole(total: Any) -> Any:  # noqa: ANN401 - as above
     """A sum as a whole number of 64 bits, 0 where nothing was added."""
-    return ibis.coalesce(total, ibis.literal(0, "int64"))
+    return ibis.coalesce(total.cast("int64"), ibis.literal(0, "int64"))

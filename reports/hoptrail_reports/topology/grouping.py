@@ -3,15 +3,16 @@
 import ipaddress
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
+import numpy as np
 from publicsuffixlist import PublicSuffixList
 
-from hoptrail_reports.topology.colours import Thresholds, colour
-from hoptrail_reports.topology.graph import Edge, RelayMap, Standing, edges_by
-from hoptrail_reports.topology.traffic import Direction, LinkStats, RelayStats
+from hoptrail_reports.topology.colours import Thresholds
+from hoptrail_reports.topology.columns import Ints, Links, Names, names_of
+from hoptrail_reports.topology.graph import STANDINGS, RelayMap, drawn
+from hoptrail_reports.topology.traffic import Direction
 
 ADDRESS_PREFIX = {4: 24, 6: 48}
 """The part of an address without a name that stands for its owner: what is routed and handed out as one."""
@@ -47,53 +48,42 @@ def contract(
 
     `direction` is the one the map was made with: it tells which neighbours are followers, further from the roots.
     """
-    outwards = relays.into if direction == "to" else relays.out_of
-    followers = {relay: len(outwards.get(relay, ())) for relay in relays.relays}
-    messages = {relay: stats.messages for relay, stats in relays.relays.items()}
-    groups = group(relays.relays, messages, followers, relays.rows)
-    home = {member: _label(key, members) for key, members in groups.items() for member in members}
-    edges, filters = _contract_links(relays, home, thresholds)
-    merged: defaultdict[str, RelayStats] = defaultdict(RelayStats)
-    for relay, stats in relays.relays.items():
-        merged[home[relay]] += stats
-    return replace(
-        relays,
-        relays=dict(merged),
-        rows={home[relay]: row for relay, row in relays.rows.items()},
-        standing={home[members[0]]: _best_standing(relays, members) for members in groups.values()},
-        edges=edges,
-        into=edges_by(edges.values(), lambda edge: edge.target),
-        out_of=edges_by(edges.values(), lambda edge: edge.source),
-        filters=filters,
+    edges, names = relays.edges, relays.relays.names
+    outer = np.bincount(edges.target if direction == "to" else edges.source, minlength=len(names))
+    followers = dict(zip(names, outer.tolist(), strict=True))
+    messages = dict(zip(names, relays.relays.figures["messages"].tolist(), strict=True))
+    groups = group(names, messages, followers, dict(relays.rows))
+    labels = {member: _label(key, members) for key, members in groups.items() for member in members}
+    grouped = names_of(labels.values())
+    home = grouped.places(labels[name] for name in names)
+    row, level = np.zeros((2, len(grouped)), np.int64)
+    row[home] = relays.row
+    level[:] = len(STANDINGS)
+    np.minimum.at(level, home, relays.level)
+    links = _contracted(relays, grouped, home)
+    return drawn(
+        relays.relays.renamed(grouped, home),
+        row,
+        links,
+        (links.source, links.target),
+        messages=relays.messages,
+        pruned=relays.pruned,
+        thresholds=thresholds,
+        level=level,
     )
 
 
-def _contract_links(
-    relays: RelayMap, home: Mapping[str, str], thresholds: Thresholds
-) -> tuple[dict[tuple[str, str], Edge], dict[str, LinkStats]]:
-    observed: defaultdict[tuple[str, str], LinkStats] = defaultdict(LinkStats)
-    claimed: defaultdict[tuple[str, str], LinkStats] = defaultdict(LinkStats)
-    filters: defaultdict[str, LinkStats] = defaultdict(LinkStats)
-    for relay, use in relays.filters.items():
-        filters[home[relay]] += use
-    for edge in relays.edges.values():
-        pair = (home[edge.source], home[edge.target])
-        if pair[0] == pair[1]:
-            filters[pair[0]] += edge.total
-        else:
-            observed[pair] += edge.observed
-            claimed[pair] += edge.claimed
-    edges = {}
-    for pair in observed:
-        use = observed[pair] + claimed[pair]
-        paint = colour(use.messages, relays.messages, looped=bool(use.looped), thresholds=thresholds)
-        edges[pair] = Edge(*pair, observed[pair], claimed[pair], paint)
-    return edges, dict(filters)
-
-
-def _best_standing(relays: RelayMap, members: Iterable[str]) -> Standing:
-    known = {relays.standing[member] for member in members}
-    return next(standing for standing in Standing if standing in known)
+def _contracted(relays: RelayMap, names: Names, home: Ints) -> Links:
+    """The links of a map between the groups that relays belong to."""
+    ends, rows = [], []
+    for edges in (relays.edges, relays.own):
+        for used in (edges.observed, edges.claimed):
+            ends.append(np.stack([home[edges.source], home[edges.target]])[:, used >= 0])
+            rows.append(used[used >= 0])
+    (source, target), row = np.concatenate(ends, axis=1), np.concatenate(rows)
+    links = relays.edges.links
+    figures = {name: column[row] for name, column in links.figures.items()}
+    return Links.summed(names, (source, target, links.observed[row]), figures)
 
 
 def _label(key: GroupKey, members: list[str]) -> str:

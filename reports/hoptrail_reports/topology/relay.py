@@ -12,7 +12,7 @@ from hoptrail_reports.topology.delays import BUCKET_LABELS, DelayStats
 from hoptrail_reports.topology.details import EACH_MOST, RelayDetails
 from hoptrail_reports.topology.graph import Edge, RelayMap
 from hoptrail_reports.topology.svg import STANDING_WORDS
-from hoptrail_reports.topology.traffic import LinkStats, RelayStats
+from hoptrail_reports.topology.usage import LinkStats, RelayStats
 from hoptrail_store.rows import milliseconds
 
 LINKS_SHOWN: Final = 15

@@ -3,15 +3,21 @@
 import json
 import sqlite3
 import time
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import date
-from functools import lru_cache
-from itertools import islice
+from itertools import repeat
 from typing import Any, Final
 
-from hoptrail_reports.topology.delays import EDGES_S, DelayStats
-from hoptrail_reports.topology.traffic import Link, LinkStats, RelayStats, Traffic
+import numpy as np
+import pyarrow as pa
+
+from hoptrail_reports.topology.columns import Ints, Links, Names, Relays, values_at
+from hoptrail_reports.topology.traffic import Traffic
+from hoptrail_reports.topology.usage import EXTREMES, LINK, RELAY
+from hoptrail_reports.topology.uses import columns_of, ids_of
+from hoptrail_store.archive.columns import NAMES, open_columns
 from hoptrail_store.store import Store
 
 ROWS_AT_ONCE: Final = 2_000
@@ -20,14 +26,6 @@ ROWS_AT_ONCE: Final = 2_000
 PAUSE_S: Final = 0.005
 """Between two of them. SQLite's lock is not fair: without a pause the next transaction would have it again."""
 
-COUNTS: Final = (*(f"under_{edge}" for edge in EDGES_S), "longer")
-DELAYS: Final = ("delays", "sum_s", "sum_squares", "min_s", "max_s", *COUNTS, "skewed")
-EXTREMES: Final = {"min_s": "min", "max_s": "max", "first_s": "min", "last_s": "max"}
-LINK: Final = ("traversals", "messages", "looped", *DELAYS, "first_s", "last_s")
-RELAY: Final = ("messages", *DELAYS, "first_s", "last_s")
-"""The figures of a link and of a relay, in the order of the columns; all add up but those of `EXTREMES`."""
-
-_COMPLETE: Final = "day BETWEEN ? AND ? AND day IN (SELECT day FROM map_day)"
 _TABLES: Final = {
     "link_day": "source_name, target_name, observed",
     "relay_day": "relay_name",
@@ -37,26 +35,22 @@ _TABLES: Final = {
 }
 
 
-class Shared(dict[str, str]):
-    """One text for each name: the rows of links hold many copies of each."""
-
-    def __missing__(self, name: str) -> str:
-        """Keep a name that is new."""
-        self[name] = name
-        return name
-
-
-Row = tuple[tuple[str, ...], tuple[int | None, ...]]
-"""Names, which are stored as ids of the dictionary, and the figures after them."""
-
-
 def put_day(store: Store, day: date, traffic: Traffic, figures: Mapping[str, Any]) -> None:
     """Store the map of a day in place of what was there; the row in `map_day` comes last and says that all is there."""
     drop_day(store, day)
-    relays = traffic.relays.items()
-    _insert(store, "link_day", day, (_link_row(link, stats) for link, stats in traffic.links.items()))
-    _insert(store, "relay_day", day, (((name,), _relay_figures(stats)) for name, stats in relays))
-    _insert(store, "rank_day", day, (((name,), rank) for name, stats in relays for rank in stats.ranks.items()))
+    links, relays = traffic.links, traffic.relays
+    of_links, of_relays = _Ids(store, links.names), _Ids(store, relays.names)
+    places = np.arange(len(relays))
+    ranks = {"rank": relays.rank, "visits": relays.visits}
+    _insert(
+        of_links,
+        "link_day",
+        day,
+        (links.source, links.target),
+        {"observed": links.observed.astype(np.int8), **links.figures},
+    )
+    _insert(of_relays, "relay_day", day, (places,), relays.figures)
+    _insert(of_relays, "rank_day", day, (np.repeat(places, np.diff(relays.starts)),), ranks)
     with store.transaction():
         values = (day.isoformat(), traffic.messages, json.dumps(figures))
         store.db.conn.execute("INSERT INTO map_day VALUES (?, ?, ?)", values)
@@ -87,62 +81,83 @@ def drop_days_before(store: Store, day: date) -> int:
     return len(old)
 
 
-def _insert(store: Store, table: str, day: date, rows: Iterable[Row]) -> None:
-    rows = iter(rows)
-    while batch := list(islice(rows, ROWS_AT_ONCE)):
-        with store.transaction() as names:
-            values = [
-                (day.isoformat(), *(names.id(name) for name in row_names), *figures) for row_names, figures in batch
-            ]
-            marks = ", ".join("?" * len(values[0]))
-            store.db.conn.executemany(f"INSERT INTO {table} VALUES ({marks})", values)  # noqa: S608 - no value
+def _insert(ids: "_Ids", table: str, day: date, relays: Sequence[Ints], figures: Mapping[str, Ints]) -> None:
+    """Put rows into a table, after the day and the ids of their relays, in the order of its key: that is fastest."""
+    order = np.lexsort([ids.of_names()[relay] for relay in relays[::-1]])
+    marks = ", ".join("?" * (1 + len(relays) + len(figures)))
+    for start in range(0, len(order), ROWS_AT_ONCE):
+        places = order[start : start + ROWS_AT_ONCE]
+        with ids.transaction() as of_names:
+            numbers = (of_names[relay[places]].tolist() for relay in relays)
+            rows = zip(repeat(day.isoformat()), *numbers, values_at(figures, places), strict=False)
+            ids.store.db.conn.executemany(
+                f"INSERT INTO {table} VALUES ({marks})",  # noqa: S608 - no value
+                ((*keys, *values) for *keys, values in rows),
+            )
         time.sleep(PAUSE_S)
 
 
-def _link_row(link: Link, stats: LinkStats) -> Row:
-    counts = (stats.traversals, stats.messages, stats.looped, *_delay_figures(stats.delays), stats.first, stats.last)
-    return (link.source, link.target), (int(link.observed), *counts)
+@dataclass(slots=True)
+class _Ids:
+    """The ids of some names in the store's dictionary, which may change from one transaction to the next."""
 
+    store: Store
+    names: Names
+    known: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    epoch: int = -1
 
-def _relay_figures(stats: RelayStats) -> tuple[int | None, ...]:
-    return stats.messages, *_delay_figures(stats.reach), stats.first, stats.last
+    @contextmanager
+    def transaction(self) -> Iterator[Ints]:
+        """Give the ids by the names' places for one transaction."""
+        self.of_names()
+        with self.store.transaction() as dictionary:
+            if self.epoch != self._epoch():  # rarely: between the last transaction and this one
+                self.known = np.array([dictionary.id(name) for name in self.names])
+                self.epoch = self._epoch()
+            yield self.known
 
+    def of_names(self) -> Ints:
+        """The ids by the names' places, as they are now."""
+        while len(self.known) < len(self.names) or self.epoch != self._epoch():
+            self.epoch, found = self._epoch(), list[int | None]()
+            for start in range(0, len(self.names), ROWS_AT_ONCE):
+                with self.store.transaction() as dictionary:
+                    found += map(dictionary.id, self.names[start : start + ROWS_AT_ONCE])
+                time.sleep(PAUSE_S)
+            self.known = np.array(found, np.int64)
+        return self.known
 
-def _delay_figures(stats: DelayStats) -> tuple[int | None, ...]:
-    moments = (stats.n, stats.sum_s, stats.sum_squares, stats.min_s, stats.max_s)
-    return (*moments, *stats.counts, stats.skewed)
+    def _epoch(self) -> int:
+        row = self.store.db.conn.execute("SELECT value FROM meta WHERE key = 'name_epoch'").fetchone()
+        return int(row[0]) if row else 0
 
 
 def stored_traffic(connection: sqlite3.Connection, since: date, until: date) -> Traffic:
     """The traffic of the days from `since` up to `until`, both included; those without a map add nothing."""
-    span = (since.isoformat(), until.isoformat())
-    [(total,)] = connection.execute("SELECT coalesce(sum(messages), 0) FROM map_day WHERE day BETWEEN ? AND ?", span)
-    names = Shared()
-    links = {
-        Link(names[source], names[target], bool(observed)): link_stats(figures)
-        for source, target, observed, *figures in connection.execute(
-            f"SELECT source.text, target.text, observed, {_sums(LINK)} FROM link_day"  # noqa: S608 - our own columns
-            " JOIN name AS source ON source.id = source_name JOIN name AS target ON target.id = target_name"
-            f" WHERE {_COMPLETE} GROUP BY source_name, target_name, observed",
-            span,
-        )
-    }
-    ranks: defaultdict[str, dict[int, int]] = defaultdict(dict)
-    for relay, rank, visits in connection.execute(
-        "SELECT name.text, rank, sum(visits) FROM rank_day JOIN name ON name.id = relay_name"  # noqa: S608
-        f" WHERE {_COMPLETE} GROUP BY relay_name, rank",
-        span,
-    ):
-        ranks[names[relay]][rank] = visits
-    relays = {
-        names[relay]: relay_stats(figures, ranks[relay])
-        for relay, *figures in connection.execute(
-            f"SELECT name.text, {_sums(RELAY)} FROM relay_day JOIN name ON name.id = relay_name"  # noqa: S608
-            f" WHERE {_COMPLETE} GROUP BY relay_name",
-            span,
-        )
-    }
-    return Traffic(total, links, relays)
+    days = mapped_days(connection, since, until)
+    if not days:
+        return Traffic()
+    wanted = f"day IN ({', '.join(repr(str(day)) for day in days)})"
+    [(total,)] = connection.execute(f"SELECT sum(messages) FROM map_day WHERE {wanted}")  # noqa: S608 - dates
+    [(_, _, path)] = connection.execute("PRAGMA database_list")
+    with open_columns(path) as columns:
+
+        def table(name: str, keys: str, figures: Sequence[str]) -> dict[str, Ints]:
+            sql = f"SELECT {keys}, {_sums(figures)} FROM {name} WHERE {wanted} GROUP BY {keys}"  # noqa: S608 - as above
+            return columns_of([*keys.split(", "), *figures], columns.query(sql).to_batches())
+
+        links = table("link_day", "source_name, target_name, observed", LINK)
+        relays = table("relay_day", "relay_name", RELAY)
+        ranks = table("rank_day", "relay_name, rank", ("visits",))
+        used = np.unique(np.concatenate([links["source_name"], links["target_name"], relays["relay_name"]]))
+        names, places = ids_of(used, pa.Table.from_batches(columns.names(used), NAMES))
+    ends = places[links["source_name"]], places[links["target_name"]], links["observed"]
+    rank_rows = places[ranks["relay_name"]], ranks["rank"], ranks["visits"]
+    return Traffic(
+        total,
+        Links.summed(names, ends, {name: links[name] for name in LINK}),
+        Relays.summed(names, places[relays["relay_name"]], {name: relays[name] for name in RELAY}, rank_rows),
+    )
 
 
 def figures_of(connection: sqlite3.Connection, day: date) -> dict[str, Any] | None:
@@ -178,27 +193,4 @@ def relay_history(connection: sqlite3.Connection, relay: str, since: date, until
 
 
 def _sums(columns: Iterable[str]) -> str:
-    return ", ".join(f"{EXTREMES.get(column, 'sum')}({column})" for column in columns)
-
-
-def link_stats(figures: Sequence[int]) -> LinkStats:
-    """The use of a link out of its figures."""
-    traversals, messages, looped, *delays, first, last = figures
-    return LinkStats(traversals, messages, looped, kept_delays(delays), first, last)
-
-
-def relay_stats(figures: Sequence[int], ranks: Mapping[int, int]) -> RelayStats:
-    """The use of a relay out of its figures."""
-    messages, *delays, first, last = figures
-    return RelayStats(messages, ranks, kept_delays(delays), first, last)
-
-
-def kept_delays(figures: Sequence[int]) -> DelayStats:
-    """The statistics of delays out of their figures. Most links carry one message or two, and those share theirs."""
-    return _shared_delays(*figures)
-
-
-@lru_cache(maxsize=4_096)
-def _shared_delays(*figures: int) -> DelayStats:
-    n, sum_s, sum_squares, min_s, max_s, *counts, skewed = figures
-    return DelayStats(n, sum_s, sum_squares, min_s, max_s, tuple(counts), skewed)
+    return ", ".join(f"{EXTREMES.get(column, 'sum')}({column}) AS {column}" for column in columns)

@@ -8,9 +8,14 @@ the way is followed back towards its origin; for a root that the user chose it c
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from types import MappingProxyType
+from typing import Literal, NamedTuple, Self
 
-from hoptrail_reports.topology.delays import NO_DELAYS, DelayStats, delay_stats, least, most
+import numpy as np
+
+from hoptrail_reports.topology.columns import NO_LINKS, NO_RELAYS, Links, Relays
+from hoptrail_reports.topology.delays import delay_stats, least, most
+from hoptrail_reports.topology.usage import Link, LinkStats, RelayStats
 from hoptrail_tracer.handover import Handover, handovers
 from hoptrail_tracer.path import Step
 
@@ -18,89 +23,29 @@ Direction = Literal["to", "from"]
 """Whether the ways that led to the root are looked at, or those that went on from it."""
 
 
-class Link(NamedTuple):
-    """Mail handed from one relay to another. `observed`: a host of ours or one we trust says so, not a stranger."""
-
-    source: str
-    target: str
-    observed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class LinkStats:
-    """How a link was used. A message that passes it twice is two traversals."""
-
-    traversals: int = 0
-    messages: int = 0
-    looped: int = 0  # traversals between two visits of one message to one relay
-    delays: DelayStats = NO_DELAYS
-    first: int | None = None  # seconds since 1970, when a message that used it was recorded
-    last: int | None = None
-
-    def __add__(self, other: "LinkStats") -> "LinkStats":
-        """What two sets of messages, with none in common, did together."""
-        return LinkStats(
-            self.traversals + other.traversals,
-            self.messages + other.messages,
-            self.looped + other.looped,
-            self.delays + other.delays,
-            least(self.first, other.first),
-            most(self.last, other.last),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class RelayStats:
-    """How a relay was used. `reach` is the time between it and the root, `ranks` how often it stood how far away."""
-
-    messages: int = 0
-    ranks: Mapping[int, int] = field(default_factory=dict)
-    reach: DelayStats = NO_DELAYS
-    first: int | None = None
-    last: int | None = None
-
-    @property
-    def row(self) -> int:
-        """The row it is drawn in before rows are lowered: its least rank."""
-        return min(self.ranks, default=0)
-
-    def __add__(self, other: "RelayStats") -> "RelayStats":
-        """What two sets of messages, with none in common, did together."""
-        return RelayStats(
-            self.messages + other.messages,
-            dict(Counter(self.ranks) + Counter(other.ranks)),
-            self.reach + other.reach,
-            least(self.first, other.first),
-            most(self.last, other.last),
-        )
-
-
 @dataclass(frozen=True, slots=True)
 class Traffic:
     """All links and relays of a set of messages; `messages` counts those whose way could be followed."""
 
     messages: int = 0
-    links: Mapping[Link, LinkStats] = field(default_factory=dict)
-    relays: Mapping[str, RelayStats] = field(default_factory=dict)
+    links: Links = field(default_factory=lambda: NO_LINKS)
+    relays: Relays = field(default_factory=lambda: NO_RELAYS)
+
+    @classmethod
+    def of(
+        cls, messages: int, links: Mapping[Link, LinkStats], relays: Mapping[str, RelayStats] = MappingProxyType({})
+    ) -> Self:
+        """The traffic out of an object for each link and relay."""
+        return cls(messages, Links.of(links), Relays.of(relays))
 
     @property
     def hops(self) -> int:
         """Traversals of all links, a host's own filters among them."""
-        return sum(stats.traversals for stats in self.links.values())
+        return int(self.links.figures["traversals"].sum(dtype=np.int64))
 
     def __add__(self, other: "Traffic") -> "Traffic":
         """What two sets of messages, with none in common, did together."""
-        return Traffic(
-            self.messages + other.messages,
-            {
-                link: self.links.get(link, LinkStats()) + other.links.get(link, LinkStats())
-                for link in {**self.links, **other.links}
-            },
-            {
-                relay: self.relays.get(relay, RelayStats()) + other.relays.get(relay, RelayStats())
-                for relay in {**self.relays, **other.relays}
-            },
-        )
+        return Traffic(self.messages + other.messages, self.links + other.links, self.relays + other.relays)
 
 
 class Way(NamedTuple):
@@ -191,4 +136,4 @@ class _Tally:
             relay: RelayStats(u.messages, dict(u.ranks), delay_stats(u.delays.elements()), u.first, u.last)
             for relay, u in self.relays.items()
         }
-        return Traffic(self.messages, links, relays)
+        return Traffic.of(self.messages, links, relays)

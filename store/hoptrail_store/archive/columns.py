@@ -86,12 +86,12 @@ class Columns:
         """Take over an open connection; callers use `open_columns`."""
         self._store = store
         self._connection = connection
-        self._query("SELECT count(*) FROM meta")  # from the first look on a transaction sees what was there then
+        self.query("SELECT count(*) FROM meta")  # from the first look on a transaction sees what was there then
 
     def portion(self, condition: str, since_ms: int, until_ms: int) -> Portion:
         """Return the messages of a span that meet a condition of `hoptrail_store.spans.conditions` on `{}`."""
-        messages = self._query(_MESSAGES_SQL.format(condition.format("number"), since_ms, until_ms))
-        hops = self._query(_HOPS_SQL.format(condition.format("message")))
+        messages = self.query(_MESSAGES_SQL.format(condition.format("number"), since_ms, until_ms))
+        hops = self.query(_HOPS_SQL.format(condition.format("message")))
         return _joined(messages, hops)
 
     def names(self, ids: Ids) -> Iterator[pa.RecordBatch]:
@@ -101,7 +101,8 @@ class Columns:
                 wanted = batch.filter(pa.array(np.isin(batch["id"].to_numpy(), ids)))
                 yield pa.RecordBatch.from_arrays([wanted["id"].cast(pa.int32()), wanted["text"]], schema=NAMES)
 
-    def _query(self, sql: str) -> pa.Table:
+    def query(self, sql: str) -> pa.Table:
+        """Return the rows of a query; raises UnavailableStoreError."""
         with self._executed(sql) as batches:
             return batches.read_all()
 

@@ -8,7 +8,8 @@ import numpy as np
 from hoptrail_reports.detectors import bypass, clocks, greylisting, newcomers
 from hoptrail_reports.detectors.finding import Course, Detector, Observations
 from hoptrail_reports.topology.delays import BUCKETS, DelayStats, bucket
-from hoptrail_reports.topology.traffic import Link, LinkStats, Traffic
+from hoptrail_reports.topology.traffic import Traffic
+from hoptrail_reports.topology.usage import Link, LinkStats
 from reports.detectors.simulator import DAYS, FIRST, Score
 
 DAYS_SEEN = tuple(FIRST + timedelta(days=n) for n in range(DAYS))
@@ -27,7 +28,7 @@ def histogram(delays, skewed=0):
 def seen(links, **more) -> Observations:
     found = {Link(*pair, observed=True): stats for pair, stats in links.items()}
     total = sum(stats.messages for stats in links.values())
-    return Observations(DAYS_SEEN, np.ones(DAYS, bool), traffic=Traffic(total, found), **more)
+    return Observations(DAYS_SEEN, np.ones(DAYS, bool), traffic=Traffic.of(total, found), **more)
 
 
 def greylisted(pick: np.random.Generator) -> Made:

@@ -10,7 +10,8 @@ from hoptrail_reports.detectors import bypass, chokepoints, clocks, greylisting,
 from hoptrail_reports.detectors.finding import Course, Finding, Observations
 from hoptrail_reports.detectors.run import GROUP, installed, run_all
 from hoptrail_reports.topology.delays import BUCKETS, DelayStats, bucket
-from hoptrail_reports.topology.traffic import Link, LinkStats, RelayStats, Traffic
+from hoptrail_reports.topology.traffic import Traffic
+from hoptrail_reports.topology.usage import Link, LinkStats, RelayStats
 from reports.detectors.faults import FAULTS, judge_fault
 from reports.detectors.simulator import Shape, judge_silence, judge_slowness, site
 
@@ -22,7 +23,7 @@ def seen(links, ends=None, **more):
     relays = {relay: RelayStats(count, {0: count}) for relay, count in (ends or {}).items()}
     total = sum((ends or {"": 100}).values())
     found = {Link(*pair, observed=True): stats for pair, stats in links.items()}
-    return Observations((DAY,), np.ones(1, bool), traffic=Traffic(total, found, relays), **more)
+    return Observations((DAY,), np.ones(1, bool), traffic=Traffic.of(total, found, relays), **more)
 
 
 def used(count, **more):
@@ -153,7 +154,7 @@ def test_mail_around_the_filter_is_counted():
     hours = np.full((30, 24), 10)
     usual = Course("filter", "store", hours, np.zeros(30, int), np.full(30, np.nan))
     links = {Link("filter", "store", observed=True): used(240), Link("stranger", "store", observed=True): used(30)}
-    today = Observations(days, np.ones(30, bool), (usual,), Traffic(270, links))
+    today = Observations(days, np.ones(30, bool), (usual,), Traffic.of(270, links))
     (found,) = bypass.detect(today)
     assert found.evidence["around"] == 30
 

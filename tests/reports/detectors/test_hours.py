@@ -10,7 +10,8 @@ from hoptrail_reports.detectors.records import observations
 from hoptrail_reports.topology import tables
 from hoptrail_reports.topology.delays import DelayStats
 from hoptrail_reports.topology.engine import open_parts, whole_days
-from hoptrail_reports.topology.traffic import Link, LinkStats, Traffic
+from hoptrail_reports.topology.traffic import Traffic
+from hoptrail_reports.topology.usage import Link, LinkStats
 from hoptrail_store.store import Store
 from reports.night_samples import DAY, NOON, fill, message, settings
 
@@ -32,7 +33,7 @@ def hours(counts):
 def test_days_are_kept_with_their_hours_and_delays_and_a_missing_one_is_empty(store):
     counts = [0] * 23 + [70_000]
     delays = DelayStats(4, 8, min_s=2, max_s=2)
-    traffic = Traffic(9, {Link(*LINK, observed=True): LinkStats(9, 9, delays=delays)})
+    traffic = Traffic.of(9, {Link(*LINK, observed=True): LinkStats(9, 9, delays=delays)})
     put_hours(store, DAY - 2 * ONE_DAY, hours([1] * 24), traffic)
     put_hours(store, DAY, hours(counts), traffic)
     link, domain = stored_courses(store.db.conn, DAY - 2 * ONE_DAY, DAY)
@@ -66,7 +67,7 @@ def test_a_quiet_day_is_counted_only_for_a_usual_link(tmp_path, usual, kept):
 
 def test_a_busy_link_is_new_that_is_on_no_earlier_map(store):
     def day_of(*sources):
-        return Traffic(20, {Link(name, MX, observed=True): LinkStats(20, 20, first=0, last=9) for name in sources})
+        return Traffic.of(20, {Link(name, MX, observed=True): LinkStats(20, 20, first=0, last=9) for name in sources})
 
     tables.put_day(store, DAY - 3 * ONE_DAY, day_of("old.example"), {})
     seen = observations(store.db.conn, DAY, day_of("old.example", "new.example"), new_after_days=28)

@@ -1,13 +1,15 @@
 import math
 from collections import Counter
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hoptrail_reports.topology.colours import Colour, Thresholds, colour
 from hoptrail_reports.topology.graph import Standing, relay_map
 from hoptrail_reports.topology.grouping import group, magnitude, owner
-from hoptrail_reports.topology.rows import prune_and_lower
+from hoptrail_reports.topology.rows import PRUNED
+from hoptrail_reports.topology.rows import prune_and_lower as prune_and_lower_columns
 from hoptrail_reports.topology.traffic import traffic
 from hoptrail_tracer.handover import looped_steps
 from reports.topology.relay_samples import way, ways
@@ -16,6 +18,17 @@ nodes = st.integers(0, 14)
 graphs = st.dictionaries(nodes, st.frozensets(nodes, max_size=4), max_size=15).map(
     lambda edges: {str(v): {str(w) for w in edges.get(v, ())} for v in range(15)}
 )
+
+
+def prune_and_lower(first_rows, followers, roots):
+    """Rows by relay, out of rows and followers by relay."""
+    relays = list(first_rows)
+    links = [(relays.index(near), relays.index(far)) for near, found in followers.items() for far in found]
+    near, far = np.array(links, np.int64).reshape(-1, 2).T
+    rows = prune_and_lower_columns(
+        np.array([*first_rows.values()]), near, far, np.array([relays.index(root) for root in roots])
+    )
+    return {relay: row for relay, row in zip(relays, rows.tolist(), strict=True) if row != PRUNED}
 
 
 def distances(followers, roots):

@@ -1,7 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hoptrail_reports.topology.traffic import Link, LinkStats, RelayStats, Traffic, traffic
+from hoptrail_reports.topology.traffic import Traffic, traffic
+from hoptrail_reports.topology.usage import Link, LinkStats, RelayStats
 from reports.topology.relay_samples import way, ways
 
 relays = st.sampled_from([f"{letter}.example" for letter in "abcde"])

@@ -1,7 +1,6 @@
 """`hoptrail topology compare`: two maps set against each other."""
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -10,7 +9,7 @@ from hoptrail.commands.topology.drawing import OUTPUT, drawn, mapped, promised, 
 from hoptrail.commands.topology.selection import SPAN, Days, chosen
 from hoptrail.config import Config
 from hoptrail.configured import configured
-from hoptrail_reports.topology.compare import compare, comparison_text
+from hoptrail_reports.topology.compare import compare, comparison_document, comparison_text
 
 FORMS = ("text", "json", "html", "svg")
 
@@ -36,7 +35,7 @@ def command(config: Config, *, before: Days | str, after: Days | str, form: str 
     if form == "text":
         text = comparison_text(found)
     elif form == "json":
-        text = json.dumps(asdict(found), indent=1) + "\n"
+        text = json.dumps(comparison_document(found), indent=1) + "\n"
     else:
         text = drawn(config, maps, form, title=f"{maps[0][0]} and {maps[1][0]}", comparison=found)
     write(text, output)
