@@ -63,7 +63,7 @@ _KINDS: dict[int, tuple[type[StoreError], str]] = {
     sqlite3.SQLITE_CORRUPT: (CorruptStoreError, "its content is damaged"),
     sqlite3.SQLITE_NOTADB: (CorruptStoreError, "it is not an SQLite file"),
     sqlite3.SQLITE_READONLY: (UnavailableStoreError, "it cannot be written: look at its owner, mode and mount"),
-    sqlite3.SQLITE_CANTOPEN: (UnavailableStoreError, "it cannot be opened: look at its directory's owner and mode"),
+    sqlite3.SQLITE_CANTOPEN: (UnavailableStoreError, "it cannot be opened: look at its and its folder's mode"),
 }
 
 _OF_A_VALUE = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError)

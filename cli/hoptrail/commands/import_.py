@@ -15,6 +15,7 @@ from hoptrail.commands.trace import with_trusted
 from hoptrail.config import Config
 from hoptrail.configured import configured
 from hoptrail.progress import progress_bar
+from hoptrail_reports.shown import counted
 from hoptrail_store.importer import Import, ImportResult
 from hoptrail_store.logs.run import LogNames
 from hoptrail_store.store import Store
@@ -92,12 +93,10 @@ def command(
 
 def _summary(result: ImportResult, path: str) -> str:
     parts = [
-        f"{result.imported:,} {'message' if result.imported == 1 else 'messages'} imported into {path}",
+        f"{counted(result.imported, 'message')} imported into {path}",
         f"{result.known:,} known already" if result.known else "",
-        f"{result.left_out_files:,} {'file' if result.left_out_files == 1 else 'files'} left out"
-        if result.left_out_files
-        else "",
-        f"{result.refused:,} refused recipients counted" if result.refused else "",
+        f"{counted(result.left_out_files, 'file')} left out" if result.left_out_files else "",
+        f"{counted(result.refused, 'refused recipient')} counted" if result.refused else "",
         f"{result.broken_lines:,} of {result.log_lines:,} log lines broken" if result.broken_lines else "",
     ]
     return ", ".join(filter(None, parts))
