@@ -74,5 +74,7 @@ def store_error(path: Path, error: Exception) -> StoreError:
     code = getattr(error, "sqlite_errorcode", None) or 0
     if isinstance(error, _OF_A_VALUE):
         return RecordError(f"{path}: a value cannot be stored ({error})")
+    if path.is_dir():  # SQLite calls it an I/O error, which sounds like a failing disk
+        return UnavailableStoreError(f"{path}: a folder; name the file itself in [store] path")
     kind, meaning = _KINDS.get(code & 0xFF, (UnavailableStoreError, "it cannot be used"))
     return kind(f"{path}: {meaning} ({error})")

@@ -33,6 +33,11 @@ def test_a_new_store_is_in_wal_mode_and_of_the_present_version(settings):
         assert store.db.execute("PRAGMA application_id").fetchone() == (database.APPLICATION_ID,)
 
 
+def test_a_folder_in_its_place_is_no_failing_disk(tmp_path):
+    with pytest.raises(UnavailableStoreError, match="a folder; name the file itself"):
+        Store.open(StoreSettings(path=str(tmp_path)))
+
+
 def test_a_folder_that_is_not_there_is_named(tmp_path):
     with pytest.raises(UnavailableStoreError, match=f"there is no folder {tmp_path}/absent: "):
         Store.open(StoreSettings(path=f"{tmp_path}/absent/store.sqlite"))
