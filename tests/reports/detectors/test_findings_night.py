@@ -43,7 +43,7 @@ def test_a_link_that_falls_silent_stands_in_store_page_summary_and_command(weeks
     found, done = weeks
     silent = [one for one in done.report.findings if one.kind == "silence"]
     assert [(one.subject, one.evidence["hours"]) for one in silent] == [("busy.example.net -> mx.example.org", 18)]
-    assert "stopped from 2026-11-20 06:00 and still at the day's end (UTC)" in done.text
+    assert "stopped from 2026-11-20 06:00 and still at the day's end (UTC)" in " ".join(done.text.split())
     page = (done.place / "index.html").read_text()
     assert "What is wrong" in page
     assert "Nothing stands out" not in page + done.text
