@@ -29,15 +29,15 @@ def bars(items: Sequence[Bar], *, title: str) -> Markup:
     every = max(1, -(-_LABEL_WIDTH // int(slot)))
     words = "; ".join(item.title for item in items if item.value) or "nothing"
     parts = [
-        Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}: {}">').format(
-            _WIDTH, _HEIGHT, title, words
-        )
+        Markup(
+            '<div class="chart-frame"><svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}: {}">'
+        ).format(_WIDTH, _HEIGHT, title, words)
     ]
     for index, item in enumerate(items):
         labelled = (len(items) - 1 - index) % every == 0
         parts.append(_bar(item, most, index * slot, slot, labelled=labelled))
     base = _HEIGHT - _BOTTOM
-    parts.append(Markup('<line class="axis" x1="0" x2="{}" y1="{}" y2="{}"/></svg>').format(_WIDTH, base, base))
+    parts.append(Markup('<line class="axis" x1="0" x2="{}" y1="{}" y2="{}"/></svg></div>').format(_WIDTH, base, base))
     return Markup("").join(parts)
 
 

@@ -109,7 +109,7 @@ def refused_chart(report: DayReport) -> Markup:
         share = refused / named if named else 0.0
         title = f"{each}: {percent(share)}, {refused:,} of {counted(named, 'recipient')}"
         label = f"{each.day}.{each.month}."
-        items.append(Bar(label, share, title, kind=_kind(each, report.day), written=f"{share:.0%}"))
+        items.append(Bar(label, share, title, kind=_kind(each, report.day), written=percent(share)))
     return bars(items, title="Refused recipients as a share of all named, four weeks")
 
 

@@ -22,7 +22,9 @@ if (/^\/nights\//.test(location.pathname)) for (const draft of document.querySel
   draft.replaceWith(link);
   link.append(draft);
 }
-for (const frame of document.querySelectorAll(".table, .world-frame")) if (frame.scrollWidth > frame.clientWidth) frame.tabIndex = 0;
+for (const frame of document.querySelectorAll(".pane")) frame.scrollLeft = (frame.scrollWidth - frame.clientWidth) / 2;
+for (const frame of document.querySelectorAll(".chart-frame:has(.today)")) frame.scrollLeft = frame.scrollWidth;
+for (const frame of document.querySelectorAll(".table, .pane, .chart-frame")) if (frame.scrollWidth > frame.clientWidth) frame.tabIndex = 0;
 for (const field of document.querySelectorAll("input[type=search]")) {
   const rows = [...document.getElementById(field.dataset.table).tBodies[0].rows];
   field.hidden = false;

@@ -9,6 +9,8 @@ from hoptrail_reports.report import LISTED_IN_JSON
 from hoptrail_reports.shown import percent
 
 MINUS: Final = "\N{MINUS SIGN}"
+LEAST: Final = 0.001
+"""What moved by less is called the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,8 @@ def change(now: int, then: int) -> str:
         return "same"
     if now >= 10 * then:
         return f"was {then:,}"
-    return f"{'+' if now > then else MINUS}{percent(abs(now - then) / then)}"
+    moved = abs(now - then) / then
+    return f"{'+' if now > then else MINUS}{percent(moved)}" if moved >= LEAST else "same"
 
 
 def share_change(now: float | None, then: float | None) -> str:

@@ -21,6 +21,8 @@ SHADES: Final = ("1 to 9 addresses", "10 to 99", "100 to 999", "1,000 or more")
 """What the shades mean, the faintest first."""
 
 LABELLED: Final = 8
+LETTER_WIDTH: Final = 6.2
+LETTER_HEIGHT: Final = 10.0
 
 
 def world_map(countries: Sequence[Region], messages: int) -> Markup:
@@ -38,7 +40,7 @@ def world_map(countries: Sequence[Region], messages: int) -> Markup:
             ).format(size, f"Most mail: {busiest}." if busiest else "No mail that can be placed."),
             *_land(world["countries"], {region.code: region for region in placed}, messages),
             *(_disc(world["countries"][one.code]["at"], one, placed[0].messages, messages) for one in placed),
-            *(_label(world["countries"][one.code]["at"], one, placed[0].messages, messages) for one in named),
+            *_labels(world["countries"], named, messages),
             Markup("</svg>"),
         ]
     )
@@ -88,10 +90,19 @@ def _disc(at: Sequence[int], region: Region, most: int, messages: int) -> Markup
     )
 
 
-def _label(at: Sequence[int], region: Region, most: int, messages: int) -> Markup:
-    return Markup('<text x="{:.0f}" y="{}">{} {}</text>').format(
-        at[0] + _radius(region, most) + 2, at[1] + 3, region.code, percent(region.messages / messages)
-    )
+def _labels(countries: Mapping[str, Mapping[str, Any]], regions: Sequence[Region], messages: int) -> Iterator[Markup]:
+    """A label beside each disc, on the side where it covers no other one; what finds no room is in the table."""
+    taken: list[tuple[float, float, float]] = []
+    for region in regions:
+        text = f"{region.code} {percent(region.messages / messages)}"
+        width, away = len(text) * LETTER_WIDTH, _radius(region, regions[0].messages) + 2
+        x, y = countries[region.code]["at"]
+        sides = ((x + away, y + 3), (x - away - width, y + 3), (x - width / 2, y + away + 8), (x - width / 2, y - away))
+        for left, base in sides:
+            if all(left > x2 or left + width < x1 or abs(base - other) > LETTER_HEIGHT for x1, x2, other in taken):
+                taken.append((left, left + width, base))
+                yield Markup('<text x="{:.0f}" y="{:.0f}">{}</text>').format(left, base, text)
+                break
 
 
 def _tooltip(region: Region, messages: int) -> str:

@@ -62,6 +62,7 @@ def relay_details(
         with archived_sources(parts) as sources:
             addresses += seen_with(sources, "sender", "ip", relays, observed=True)
             software += seen_with(sources, "receiver", "software", relays)
+    addresses = Counter({key: count for key, count in addresses.items() if not _is_own_filter(key[1])})
     own = _most_first(addresses) | {relay: [relay.strip("[]")] for relay in relays if relay.startswith("[")}
     asked = json.dumps(sorted({ip for relay in relays for ip in own.get(relay, ())}))
     looked_up = {ip: Place(*place) for ip, *place in connection.execute(_PLACES, (*span, asked))}
@@ -73,6 +74,10 @@ def relay_details(
 
     ran = _most_first(software)
     return {relay: _details(own.get(relay, ()), ran.get(relay, ()), network) for relay in relays}
+
+
+def _is_own_filter(address: str) -> bool:
+    return address.startswith("127.") or address == "::1"
 
 
 def _most_first(counts: Counter[tuple[str, str]]) -> dict[str, list[str]]:
