@@ -45,6 +45,11 @@ def test_nightly_reports_yesterday_and_prints_what_cron_mails(config):
     assert f"{config.parent}/reports/{YESTERDAY.date()}/index.html" in done.output
 
 
+def test_nightly_says_where_the_pages_of_an_old_day_will_not_stay(config):
+    assert "the next night deletes those of 2002-08-22" in run(nightly, config, "--day", "2002-08-22").output
+    assert "the next night deletes" not in run(nightly, config).output
+
+
 def test_root_goes_on_as_the_folders_owner(tmp_path):
     owner = 65534 if os.geteuid() == 0 else os.geteuid()  # root may give the folder away, others have their own
     os.chown(tmp_path, owner, -1)

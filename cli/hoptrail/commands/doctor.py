@@ -21,7 +21,7 @@ from hoptrail.checks.host import (
 )
 from hoptrail.checks.services import check_lookups, check_spamd
 from hoptrail.checks.socket import check_milter, check_sendmail, check_socket, find_postfix
-from hoptrail.config import DEFAULT_PATH, Config, ConfigError, find_config, load_config
+from hoptrail.config import DEFAULT_PATH, ENVIRONMENT, Config, ConfigError, find_config, load_config
 
 _USER = "hoptrail"  # as contrib/systemd makes it
 _COLOURS = {"ok": "green", "warn": "yellow", "bad": "red"}
@@ -29,7 +29,10 @@ _COLOURS = {"ok": "green", "warn": "yellow", "bad": "red"}
 
 @click.command(name="doctor")
 @click.option(
-    "--config", "config_path", type=click.Path(dir_okay=False, path_type=Path), help="The configuration file."
+    "--config",
+    "config_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help=f"The configuration file; else ${ENVIRONMENT}, else {DEFAULT_PATH} if it is there.",
 )
 @click.option(
     "--user", "user_name", help=f"The user the daemon runs as; else {_USER} if it exists, else the present one."

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,6 +41,10 @@ def command(config: Config, *, day: datetime | None) -> None:
         with _progress() as progress:
             nights.append(nightly.run(settings, due, progress=progress, now=now))
     click.echo("\n".join(night.text for night in nights), nl=False)
+    keep_days = config.reports.keep_days
+    if day and keep_days and day.date() < now.date() - timedelta(days=keep_days):
+        kept = f"[reports] keep_days keeps pages for {keep_days} days"
+        click.echo(f"hoptrail: {kept}: the next night deletes those of {day.date()}", err=True)
     sys.exit(any(night.report.failed_steps for night in nights))
 
 
