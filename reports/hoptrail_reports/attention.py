@@ -19,8 +19,8 @@ MESSAGES_TO_NAME = 10
 """Nor has one with fewer messages, however little mail the day had."""
 
 REFUSED_SHARE = 0.3
-HARVEST_REFUSED = 20
-"""Fewer refused recipients from one network are typing errors and old lists, not harvesting."""
+REFUSED_LEAST = 20
+"""Fewer refused recipients are typing errors and old lists."""
 
 VOLUME_CHANGE = 0.5
 VOLUME_LEAST = 100
@@ -76,22 +76,14 @@ def _traffic(report: DayReport) -> Iterator[Notice]:
             more = "more" if change > 0 else "less"
             yield Notice("look", f"{percent(abs(change))} {more} mail than on the same day a week before.")
     share = report.refused_share
-    if share is not None and share >= REFUSED_SHARE and totals.refusals >= HARVEST_REFUSED:
+    said = _is_found(report, "refused share", "all recipients")
+    if share is not None and share >= REFUSED_SHARE and totals.refusals >= REFUSED_LEAST and not said:
         yield Notice(
             "look",
             f"{percent(share)} of all recipients named were refused, by clients of "
             f"{counted(totals.refusing_networks, 'network')}.",
             section="refused",
         )
-    harvests = [harvest for harvest in report.harvests if harvest.refused >= HARVEST_REFUSED]
-    for harvest in harvests[:EACH_KIND]:
-        if harvest.refused > harvest.accepted * 4:
-            yield Notice(
-                "look",
-                f"{shown(harvest.network)} tried {counted(harvest.refused, 'address', 'addresses')} that do not exist "
-                f"and {harvest.accepted:,} that {'does' if harvest.accepted == 1 else 'do'}: it looks like harvesting.",
-                section="refused",
-            )
 
 
 def _relays(report: DayReport) -> Iterator[Notice]:

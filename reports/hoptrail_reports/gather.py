@@ -1,12 +1,12 @@
 """The report of a day put together out of the store: its figures, its map, and what they are compared with."""
 
-import sqlite3
 from collections.abc import Collection
 from datetime import date, timedelta
 from typing import Final
 
 from hoptrail_reports.geography import PlaceOf, geography, nowhere
-from hoptrail_reports.report import HISTORY, DayReport, Harvest, ZoneUse
+from hoptrail_reports.refusals import harvests, refused_history
+from hoptrail_reports.report import HISTORY, DayReport, ZoneUse
 from hoptrail_reports.settings import ReportSettings
 from hoptrail_reports.topology import tables
 from hoptrail_reports.topology.colours import Thresholds
@@ -24,12 +24,6 @@ _ZONES: Final = """
 SELECT name.text, count(*), sum(verdict = 'listed'), sum(verdict IN ('error', 'late', 'paused'))
 FROM message JOIN listing ON listing.message = message.number JOIN name ON name.id = listing.zone
 WHERE received_ms >= ? AND received_ms < ? GROUP BY 1 ORDER BY 1
-"""
-
-_REFUSED: Final = """
-SELECT day, json_extract(figures, '$.refusals'),
-    json_extract(figures, '$.refusals') + json_extract(figures, '$.recipients')
-FROM map_day WHERE day BETWEEN ? AND ?
 """
 
 _SPAM_SCORES: Final = """
@@ -64,7 +58,7 @@ def gather(
         totals=reader.day(day),
         relays=relays,
         spam_scores=dict(connection.execute(_SPAM_SCORES, span)),
-        harvests=harvests(reader, day),
+        harvests=harvests(connection, day, most=LISTED),
         zones=tuple(ZoneUse(*row) for row in connection.execute(_ZONES, span)),
         geography=geography(connection, day, place_of),
         refused_history=refused_history(connection, day - HISTORY, yesterday),
@@ -76,28 +70,6 @@ def gather(
         new_relays=_new(relays, known),
         new_since=mapped[0] if known else None,
     )
-
-
-def harvests(reader: Reader, day: date) -> tuple[Harvest, ...]:
-    """The networks whose clients were refused most recipients on a day."""
-    found: dict[str, Harvest] = {}
-    for count in reader.refusals(*day_span(day)):
-        one = found.get(count.network, Harvest(count.network, 0, 0, 0, 0))
-        found[count.network] = Harvest(
-            one.network,
-            one.sessions + count.sessions,
-            one.accepted + count.accepted,
-            one.refused + count.refused,
-            one.hours + bool(count.refused),
-        )
-    worst = sorted(found.values(), key=lambda harvest: (-harvest.refused, harvest.network))
-    return tuple(harvest for harvest in worst[:LISTED] if harvest.refused)
-
-
-def refused_history(connection: sqlite3.Connection, since: date, until: date) -> dict[date, tuple[int, int]]:
-    """How many recipients were refused and how many were named on each day of a span that was reported."""
-    rows = connection.execute(_REFUSED, (since.isoformat(), until.isoformat()))
-    return {date.fromisoformat(day): (refused, named) for day, refused, named in rows}
 
 
 def _new(relays: RelayMap, known: Collection[str]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from hoptrail_reports.detectors.finding import Finding, finding_figures
 from hoptrail_reports.geography import Geography, Region, worst
+from hoptrail_reports.refusals import Harvest
 from hoptrail_reports.topology.colours import Colour
 from hoptrail_reports.topology.compare import Comparison
 from hoptrail_reports.topology.graph import RelayMap
@@ -28,17 +29,6 @@ class Step:
     name: str
     failed: bool = False
     detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Harvest:
-    """A network whose clients were refused recipients: `hours` in which that happened."""
-
-    network: str
-    sessions: int
-    accepted: int
-    refused: int
-    hours: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hoptrail_reports.refusals import Harvest
 from hoptrail_reports.topology.columns import Ints
 from hoptrail_reports.topology.traffic import Traffic
 from hoptrail_reports.topology.usage import Link
@@ -52,6 +53,9 @@ class Observations:
     known_relays: frozenset[str] = frozenset()  # of earlier days, as far back as what is new is told by
     looked_back_to: date | None = None  # the first of these days; None: no relay was on any
     new_links: frozenset[Link] = frozenset()  # of ours, with much mail on the last day and on no map of these days
+    harvests: tuple[Harvest, ...] = ()  # client networks with recipients refused on the last day, most of these first
+    refused: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))  # a day: recipients refused,
+    named: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))  # and all named; 0 where unknown
 
     @property
     def day(self) -> date:

@@ -11,6 +11,7 @@ import numpy as np
 
 from hoptrail_reports.detectors.finding import Finding, Observations, is_much
 from hoptrail_reports.detectors.hours import stored_courses
+from hoptrail_reports.refusals import harvests, refused_history
 from hoptrail_reports.topology import tables
 from hoptrail_reports.topology.traffic import Traffic
 from hoptrail_reports.topology.usage import Link
@@ -18,6 +19,8 @@ from hoptrail_store.store import Store
 
 WINDOW: Final = timedelta(days=55)
 """Eight weeks with the day itself."""
+NETWORKS_MOST: Final = 10_000
+"""Client networks with refused recipients that are looked at, the worst."""
 
 
 def observations(connection: sqlite3.Connection, day: date, traffic: Traffic, *, new_after_days: int) -> Observations:
@@ -27,6 +30,8 @@ def observations(connection: sqlite3.Connection, day: date, traffic: Traffic, *,
     mapped = {*tables.mapped_days(connection, first, yesterday), day}
     since = day - timedelta(days=new_after_days)
     known = tables.relays_seen(connection, since, yesterday)
+    shares = refused_history(connection, first, day)
+    recipients = np.array([shares.get(one, (0, 0)) for one in days], np.int64)
     return Observations(
         days,
         np.array([one in mapped for one in days]),
@@ -35,6 +40,9 @@ def observations(connection: sqlite3.Connection, day: date, traffic: Traffic, *,
         known,
         tables.mapped_days(connection, since, yesterday)[0] if known else None,
         _new_links(connection, since, yesterday, traffic),
+        harvests(connection, day, most=NETWORKS_MOST),
+        refused=recipients[:, 0],
+        named=recipients[:, 1],
     )
 
 

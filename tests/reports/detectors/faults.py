@@ -5,8 +5,9 @@ from datetime import timedelta
 
 import numpy as np
 
-from hoptrail_reports.detectors import bypass, clocks, greylisting, newcomers
+from hoptrail_reports.detectors import bypass, clocks, greylisting, harvest, newcomers
 from hoptrail_reports.detectors.finding import Course, Detector, Observations
+from hoptrail_reports.refusals import Harvest
 from hoptrail_reports.topology.delays import BUCKETS, DelayStats, bucket
 from hoptrail_reports.topology.traffic import Traffic
 from hoptrail_reports.topology.usage import Link, LinkStats
@@ -88,12 +89,54 @@ def filters_skipped(pick: np.random.Generator) -> Made:
     return seen(links, courses=tuple(courses)), truth
 
 
+def _network(pick: np.random.Generator, index: int, named: int, refused_share: float) -> Harvest:
+    refused = int(pick.binomial(named, refused_share))
+    sessions = int(pick.integers(1, named + 1))
+    hours = min(int(pick.integers(1, 25)), refused)
+    return Harvest(f"10.{index // 256}.{index % 256}.0/24", sessions, named - refused, refused, hours)
+
+
+def harvested(pick: np.random.Generator) -> Made:
+    """A thousand networks: senders, sellers with old lists, typing errors; and some that try 30 to 5,000 recipients."""
+    found, truth = [], set()
+    for index in range(1000):
+        kind = pick.random()
+        if kind < FAULTY:
+            one = _network(pick, index, int(np.exp(pick.uniform(np.log(30), np.log(5000)))), pick.uniform(0.75, 1))
+            truth.add(one.network)
+        elif kind < 2 * FAULTY:
+            one = _network(pick, index, int(np.exp(pick.uniform(np.log(20), np.log(2000)))), pick.uniform(0.1, 0.5))
+        elif kind < 5 * FAULTY:
+            one = _network(pick, index, 1 + int(pick.exponential(4)), pick.uniform(0.5, 1))
+        else:
+            one = _network(pick, index, 1 + int(pick.exponential(200)), pick.beta(1, 30))
+        found.append(one)
+    return seen({}, harvests=tuple(sorted(found, key=lambda one: -one.refused))), truth
+
+
+def refused_much(pick: np.random.Generator) -> Made:
+    """A site's refused share over eight weeks, higher on weekends; half of the last days have 2.5 to 6 times as much."""
+    weekend = np.array([1.4 if day.weekday() >= 5 else 1.0 for day in DAYS_SEEN])
+    usual = pick.uniform(0.03, 0.15) * weekend * np.exp(pick.normal(0, 0.15, DAYS))
+    truth = {"all recipients"} if pick.random() < 0.5 else set()
+    if truth:
+        usual[-1] = min(0.9, max(usual[-1], 0.05) * pick.uniform(2.5, 6))
+    named = pick.poisson(np.exp(pick.uniform(np.log(500), np.log(100_000))), DAYS)
+    return seen({}, refused=pick.binomial(named, np.minimum(usual, 1)), named=named), truth
+
+
 FAULTS: dict[str, tuple[Callable[[np.random.Generator], Made], Detector]] = {
     "greylisting": (greylisted, greylisting.detect),
     "new relay": (new_relays, newcomers.detect),
     "clock": (wrong_clocks, clocks.detect),
     "filter skipped": (filters_skipped, bypass.detect),
+    "harvest": (harvested, harvest.detect),
+    "refused share": (refused_much, harvest.detect),
 }
+
+
+ONE_FAULT_A_DAY = frozenset({"refused share"})
+"""Faults of which a day has one or none: more days make a figure."""
 
 
 def judge_fault(name: str, seeds: range) -> Score:
