@@ -21,7 +21,7 @@ GATEWAY = "gw.firm1.example"
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
     """The last of three nights of a site with some 300 relays."""
-    return build(tmp_path_factory.mktemp("small"), 300, 2_000, relay_pages=80)
+    return build(tmp_path_factory.mktemp("small"), 380, 1_200, relay_pages=60)
 
 
 @pytest.fixture(scope="module")
