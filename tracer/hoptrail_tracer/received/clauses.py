@@ -62,7 +62,7 @@ _PEER_NOTES = _run(rf"(?!\((?:HELO|EHLO|helo=)){COMMENT}")
 _WORD = r"[^ ();]++"
 _HOST = r"[^ ()\[\]<>;,]++"
 _ADDRESS = r"[0-9A-Fa-f:.]++"
-_WITH_WORDS = rf"{_WORD}(?>(?:\ (?!(?:id|for|via|with|tls|by)\ ){_WORD})*)"
+_WITH_WORDS = rf"(?!id\ ){_WORD}(?>(?:\ (?!(?:id|ID|for|via|with|tls|by)\ ){_WORD})*)"
 _WITH_NOTES = rf"(?>\ ?(?!\(envelope-){COMMENT}(?:\ (?!\(envelope-){COMMENT}|\ tls\ {_WORD})*|)"
 _DAY = r"[0-9][0-9]?\ [A-Z][a-z][a-z]\ [0-9]{2,4}"
 _CLOCK = r"[0-9][0-9]:[0-9][0-9]:[0-9][0-9](?:\.[0-9]++|)"
@@ -75,7 +75,7 @@ _USUAL = re.compile(
     (?: (?: (\(|)from (?:\ (mail\ pickup\ service|{_WORD})|)
             (?: (?:\ \((?:HELO|EHLO|LHLO)\ ([^()]++)\)|)
                 (?: \ \( (?!(?:HELO|EHLO|LHLO)\ ) (?:(?:IDENT:|)([^ ()\[\]@]*+)@|)
-                        (?: (?:([^ ()\[\]@]++)\ |) \[(?:IPv6:|)({_ADDRESS})\] (?::([0-9]{{1,5}})|)
+                        (?: (?:([^ ()\[\]@]++)(?<!:)\ |) \[(?:IPv6:|)({_ADDRESS})\] (?::([0-9]{{1,5}})|)
                             (?:\ helo=([^ ()\[\]]++)|) (?:\ \(may\ be\ forged\)|)
                           | ({_ADDRESS}) )\)
                   | \ \[({_ADDRESS})\] )
@@ -87,7 +87,7 @@ _USUAL = re.compile(
         ({_NOTES} (?:\ (?:with|via)\ {_WITH_WORDS}{_WITH_NOTES}|))
         (?:\ \(envelope-(?:from|sender)\ <?([^ <>()]*+)>?\)|)
     |)
-    (?:\ id\ <?([^ ();<>,]++)>?,?|) ({_ID_NOTES})
+    (?:\ (?:id|ID)\ <?([^ ();<>,]++)>?,?|) ({_ID_NOTES})
     (?:\ for\ <?([^ ();<>,]++)>?|) (?:\ via\ Frontend\ Transport|\ \(single-drop\)|) ({_NOTES})
     \ ?;\ (?:[A-Z][a-z][a-z],\ |) ({_DAY})\ ({_CLOCK})\ ({_ZONE})
     (?:\ \([A-Za-z0-9]*+\)|) (?:\ \(envelope-from\ <?([^ <>()]*+)>?\)|) ({_NOTES}) (?:\ id\ ({_WORD})|)

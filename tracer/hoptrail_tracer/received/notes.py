@@ -27,10 +27,12 @@ _ADDRESSES = {
     "sender": re.compile(r"(?:envelope-(?:from|sender)|return-path:?|mailfrom:)[ =:]*<?([^\s<>,)]*)", re.IGNORECASE),
     "recipient": re.compile(r"ORCPT <?(?:rfc822;)?([^\s<>]+)", re.IGNORECASE),
 }
+_TWO_IN_ONE = re.compile(r", (?:SSL|TLS): ")
 _TLS = re.compile(
     r"""  using\ ((?:TLS|SSL)\S*)\ with\ cipher\ (\S+)
         | (?:\S+\ )?version=(?:3D)?([^\s,]+),?\ cipher=(?:3D)?([^\s,)]+)
-        | (?:cipher\ |TLS:\ |tls_cipher\ )?((?:TLS|SSL)[-v]?[\d._]+(?:/SSLv3)?)[:,](?:\d+bits,)?([\w-]+)
+        | cipher=([^\s,)]+)
+        | (?:cipher\ |(?:using\ )?TLS:\ |tls_cipher\ )?((?:TLS|SSL)[-v]?[\d._]+(?:/SSLv3)?)[:,]\ ?(?:\d+bits,)?([\w-]+)
         | ([A-Z\d]+(?:[-_][A-Z\d]+)+)\ encrypted
         | (?:using\ )?((?:TLS|SSL)[-v]?[\d._]*)(?:,.*)?$ """,
     re.VERBOSE | re.IGNORECASE,
@@ -41,6 +43,7 @@ _AUTH = re.compile(
         | (?P<critical_path>authenticated\ as\ )
         | .*?(?P<sendmail>authenticated)
         | (?P<communigate>account\ )
+        | user=\S+\ mech=(?P<fortinet>[\w-]+)
         | via\ (?P<via>HTTP\w?)$ """,
     re.VERBOSE | re.IGNORECASE,
 )
@@ -54,7 +57,8 @@ _AUTH_NAMES = {
 _BESIDE_ADDRESS = re.compile(r"[^\s\[\]]*\s?\[([^\[\]]+)\](?::\d+)?")
 _NOISE = re.compile(
     r"""$ | no\ client\ cert | client\ did\ not | not\ verified | (?:un)?verified | may\ be\ forged | untrusted
-        | unknown | misconfigured | original\ mail | no\ tls | uid\ \d | peer\ crosscheck | proxying | [a-z]+\d+$ """,
+        | unknown | misconfigured | original\ mail | no\ tls | uid\ \d | peer\ crosscheck | proxying | [a-z]+\d+$
+        | (?:not|TLS)\ encrypted """,
     re.VERBOSE | re.IGNORECASE,
 )
 _SENDMAIL = re.compile(r"(?:[A-Za-z]+-)?8\.\d+\.\d+")
@@ -74,7 +78,7 @@ def _read(comments: str) -> Notes:
         if comment[0] != "(":
             said["tls"] = f"{said['tls']} {comment[4:]}" if "tls" in said else comment[4:]
             continue
-        for part in comment[1:-1].split(", SSL: "):  # Courier says two things in one comment
+        for part in _TWO_IN_ONE.split(comment[1:-1]):  # Courier says two things in one comment
             about, value = _note(part.strip())
             said.setdefault(about, value)
     said.pop("", None)

@@ -50,6 +50,7 @@ _HELO_INSIDE = re.compile(
 )
 _IDENT_INSIDE = re.compile(r"\bident=(\[[^\]]*\]|[^\s()]*)")
 _AUTH_INSIDE = re.compile(r" with (login|plain|cram-md5|digest-md5)\b", re.IGNORECASE)
+_FORWARDED = re.compile(r"(?:X-)?Forwarded-For:", re.IGNORECASE)  # what a browser may have said of itself
 _ONE_WORD = re.compile(r"\((?!unverified|unknown)([^\s()\[\]]+)\)", re.IGNORECASE)
 _BRACKETED = re.compile(
     r"(?:IDENT:|(?:not )?verified ?(?=\[))?(?:([^\s\[\]]*)@)?"
@@ -118,6 +119,8 @@ class _Reader:
             return True
         if text[:5].lower() == "helo=":  # the client's own word: an address literal in it is none of the peer's
             return self.attributes(text)
+        if _FORWARDED.match(text):
+            return False
         taken, rest = self.address(text, glued=glued) if self.ip is None else (False, text)
         return self.attributes(rest) or taken
 
