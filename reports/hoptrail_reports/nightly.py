@@ -16,13 +16,13 @@ from typing import Final, Protocol
 from hoptrail_reports import drafting
 from hoptrail_reports.detectors.finding import Finding
 from hoptrail_reports.detectors.hours import NO_HOURS, Hours, day_hours, put_hours, usual_pairs
-from hoptrail_reports.detectors.records import findings_about, findings_of, observations, put_findings
+from hoptrail_reports.detectors.records import findings_about, findings_by_day, findings_of, observations, put_findings
 from hoptrail_reports.detectors.run import installed, run_all
 from hoptrail_reports.errors import DetectorsError, LookupsDownError, OpenDayError, ReportError
 from hoptrail_reports.gather import gather
 from hoptrail_reports.geography import PlaceOf, nowhere, places_in
 from hoptrail_reports.pages.folder import NightsFolder
-from hoptrail_reports.pages.render import Pages, nights_page
+from hoptrail_reports.pages.render import NightLine, Pages, nights_page
 from hoptrail_reports.report import HISTORY, DayReport, DraftLine, Step, figures
 from hoptrail_reports.settings import AbuseSettings, ReportSettings
 from hoptrail_reports.shown import counted
@@ -284,5 +284,10 @@ class _Job:
                 self.progress.advance()
 
         self.folder.publish(self.day, write)
-        self.folder.write("index.html", nights_page(report.host, self.folder.nights()))
+        found = findings_by_day(self.reader.db.conn)
+        nights = [
+            NightLine(day, tables.figures_of(self.reader.db.conn, day), found.get(day, 0))
+            for day in self.folder.nights()
+        ]
+        self.folder.write("index.html", nights_page(report.host, nights))
         return counted(len(pages.relay_files) + 1, "page")

@@ -90,6 +90,12 @@ def findings_of(connection: sqlite3.Connection, day: date) -> tuple[Finding, ...
     )
 
 
+def findings_by_day(connection: sqlite3.Connection) -> dict[date, int]:
+    """How much was found on each day."""
+    rows = connection.execute("SELECT day, count(*) FROM finding_day GROUP BY day")
+    return {date.fromisoformat(day): count for day, count in rows}
+
+
 class PastFinding(NamedTuple):
     """What was found about a relay, and the last day on which it was."""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
 from markupsafe import Markup
 
@@ -153,9 +153,19 @@ class Pages:
             )
 
 
-def nights_page(host: str, days: Sequence[date]) -> str:
+@dataclass(frozen=True, slots=True)
+class NightLine:
+    """A night in the list of all: the figures its report left in the store, None where they are gone."""
+
+    day: date
+    figures: Mapping[str, Any] | None
+    findings: int
+
+
+def nights_page(host: str, nights: Sequence[NightLine]) -> str:
     """The list of all nights, newest first."""
-    return environment().get_template("nights.html").render(host=host, days=sorted(days, reverse=True))
+    newest_first = sorted(nights, key=lambda night: night.day, reverse=True)
+    return environment().get_template("nights.html").render(host=host, nights=newest_first)
 
 
 def map_page(relays: RelayMap, drawing: Folded, *, title: str) -> str:

@@ -276,6 +276,14 @@ def test_no_line_for_cron_is_longer_than_mail_has_columns(done, sentence, about)
         assert len(line) <= WIDTH or len(line.split()) == 1
 
 
+def test_list_of_nights_has_the_newest_first_with_its_figures(done):
+    page = (done.place.parent / "index.html").read_text()
+    assert re.findall(r'<a href="([0-9-]+)/index.html">', page) == [str(DAY), str(DAY - ONE_DAY)]
+    [row] = re.findall(rf'<a href="{DAY}/index.html">.*?</tr>', page)
+    cells = re.findall(r"<td[^>]*>([^<]*)</td>", row)
+    assert cells == [str(len(done.report.findings)), "40", "40%", "50%", "3"]
+
+
 def test_text_compares_shares_with_the_day_before(done):
     lines = done.text.splitlines()
     assert "  spam                        16   40% of those scored; day before: +15.0 pts" in lines
