@@ -1,11 +1,12 @@
 """What Postfix, Sendmail and Exim really log is read without one broken line, and gives the mail that was sent.
 
 The testbed's MTAs speak to each other over loopback, which is no relay: its address stands for another in what they log.
-logs/exim-4.96.log is what Debian's exim4-daemon-light logged, with the same replaced.
+logs/exim-4.96.log is what Debian's exim4-daemon-light logged at another place, with the same replaced.
 """
 
 import re
 import smtplib
+from email import message_from_bytes
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,9 @@ from hoptrail_store.logs.run import LogNames
 from hoptrail_store.reader import open_readonly
 from hoptrail_store.settings import StoreSettings
 from hoptrail_store.store import Store
+from hoptrail_tracer.received import parse
 from hoptrail_tracer.settings import SiteSettings
+from testbed.exim import Exim
 from testbed.postfix import Postfix
 from testbed.sendmail import Sendmail
 
@@ -79,6 +82,45 @@ def test_the_log_of_sendmail_gives_its_mail_and_its_refusals(tmp_path):
         ("<one@client.example>", "bob@example.test", "sent", None),
     ]
     assert (result.imported, result.refused, result.broken_lines) == (1, 1, 0)
+
+
+@pytest.mark.mta
+@pytest.mark.parametrize("selector", ["", "+all"])
+def test_the_log_of_a_running_exim_gives_deliveries_delays_and_refusals(tmp_path, selector):
+    """As it logs by default, and with all it can be made to say."""
+    closed = 1  # nobody listens on tcpmux
+    with (
+        Postfix() as hub,
+        Exim(relays={"mx.example.test": hub.port, "later.example": closed}, log_selector=selector) as mta,
+    ):
+        with mta.smtp() as client:
+            client.ehlo("mail.example.net")
+            recipients = ["alice@example.test", "bob@mx.example.test", "x@later.example"]
+            client.sendmail("out@side.example", recipients, MAIL.format("one"))
+            client.sendmail("out@side.example", ["nobody-here@mx.example.test"], MAIL.format("two"))
+            with pytest.raises(smtplib.SMTPRecipientsRefused):
+                client.sendmail("out@side.example", ["nobody-here@example.test"], MAIL.format("three"))
+        [mail] = hub.wait_for_mail("bob")
+        mta.wait_for_log(r" \*\* nobody-here@mx\.example\.test")
+        mta.wait_for_log(r" == x@later\.example")
+        mta.wait_for_log(r" => alice")
+        log = re.sub(r"H=127\.0\.0\.1 \[127\.0\.0\.1\]", "H=hub.example.test [192.0.2.7]", mta.log())
+    result, rows = imported(tmp_path, re.sub(r"\[127\.0\.0\.1\]", "[203.0.113.9]", log))
+    assert [row for row in rows if "@client.example>" in (row[0] or "")] == [
+        ("<one@client.example>", "alice@example.test", "sent", None),
+        ("<one@client.example>", "bob@mx.example.test", "sent", "hub.example.test"),
+        ("<one@client.example>", "x@later.example", "deferred", None),
+        ("<two@client.example>", "nobody-here@mx.example.test", "bounced", "hub.example.test"),
+    ]
+    assert (result.refused, result.broken_lines) == (1, 0)
+    with open_readonly(tmp_path / "store.sqlite") as reader:
+        delays = dict(reader.db.execute("SELECT recipient, delay_ms FROM delivery"))
+    assert 0 <= delays["bob@mx.example.test"] < 60_000
+
+    line = parse(message_from_bytes(mail).get_all("Received")[1])
+    assert (line.helo, line.ip, line.by) == ("mail.example.net", "127.0.0.1", "mx.example.test")
+    assert (line.software, line.protocol) == ("Exim 4.96", "esmtp")
+    assert line.date is not None
 
 
 def test_the_log_of_exim_gives_its_mail_its_bounce_and_its_refusals(tmp_path):

@@ -17,7 +17,14 @@ from testbed.syslog import SyslogFile
 
 HOSTNAME = "mx.example.test"
 UIDS = {"root": 0, "daemon": 1, "tty": 5, "mail": 8, "nobody": 65_534}
-UIDS |= {"postfix": 58_925, "postdrop": 58_926, "smmta": 58_927, "smmsp": 58_928, "hoptrail": 58_929}
+UIDS |= {
+    "postfix": 58_925,
+    "postdrop": 58_926,
+    "smmta": 58_927,
+    "smmsp": 58_928,
+    "hoptrail": 58_929,
+    "Debian-exim": 58_930,
+}
 FIRST_USER_UID = 58_940
 
 # No answer comes from this resolver: an MTA on test must never ask the world.

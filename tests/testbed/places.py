@@ -13,6 +13,7 @@ from typing import TypeVar
 TOP = Path(__file__).resolve().parents[2]
 ROOT = TOP / ".testbed/root"  # Postfix, spamd, procmail, name servers, ...
 SENDMAIL_ROOT = TOP / ".testbed/sendmail"
+EXIM_ROOT = TOP / ".testbed/exim"
 
 LOG_TAIL_LINES = 25
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from testbed.exim import Exim
 from testbed.machine import root_is_mounted
 from testbed.mta import PASSWORD
 from testbed.places import ROOT, TestbedError, unpacked, wait_for
@@ -19,14 +20,14 @@ MTAS = pytest.mark.parametrize("mta_class", [Postfix, Sendmail])
 
 
 @pytest.mark.mta
-@MTAS
+@pytest.mark.parametrize("mta_class", [Postfix, Sendmail, Exim])
 def test_mail_from_outside_reaches_the_users_maildir(mta_class):
     with mta_class() as mta:
         with mta.smtp() as client:
             client.sendmail("out@side.example", ["alice@example.test"], MESSAGE)
         [mail] = mta.wait_for_mail("alice")
     assert b"Subject: greetings" in mail
-    assert b"Return-Path: <out@side.example>" in mail
+    assert b"return-path: <out@side.example>" in mail.lower()
 
 
 @pytest.mark.mta
