@@ -88,7 +88,7 @@ def test_redirect_to_anywhere_but_a_registry_is_refused(target):
     assert len(requests) == 1
 
 
-@pytest.mark.parametrize("target", ["http://[", "http://a:b:c/", "https://"])
+@pytest.mark.parametrize("target", ["http://[", "http://a:b:c/", "https://", "https://xn--0/"])
 def test_redirect_to_what_is_no_url_is_refused(target):
     error, _ = fetch_from({"/x": redirect(target)})
     assert isinstance(error, LookupsError)

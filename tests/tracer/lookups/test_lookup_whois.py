@@ -70,6 +70,11 @@ def test_slow_answer_is_cut_off():
     assert time.monotonic() - started < 5
 
 
+def test_of_thousands_of_ranges_the_first_few_are_read():
+    text = "inetnum: 192.0.2.0 - 192.0.2.255\n" * 5_000 + "inetnum: 192.0.2.0 - 192.0.2.15\n"
+    assert str(parse_whois(text, ip_address("192.0.2.9")).network) == "192.0.2.0/24"
+
+
 def test_bytes_that_are_no_text_are_survived():
     answer, _ = ask({"192.0.2.200": Reply(body=bytes(range(256)) * 100)})
     assert answer.contacts == ()

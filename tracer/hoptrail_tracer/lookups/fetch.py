@@ -96,7 +96,7 @@ class Fetcher:
                 return await self._get_once(url, accept)
         except TimeoutError as error:
             raise TemporaryError(f"{url.host} gave no answer within {self._timeout_s:g} s") from error
-        except httpx.InvalidURL as error:
+        except (httpx.InvalidURL, UnicodeError) as error:  # UnicodeError: xn-- before what is no punycode
             raise RefusedError(f"{url.host} redirects to something that is no URL") from error
         except httpx.TransportError as error:
             raise TemporaryError(f"{url.host}: {error or type(error).__name__}"[:200]) from error

@@ -15,6 +15,7 @@ from hoptrail_tracer.lookups.settings import WHOIS_PORT, parse_server
 
 MAX_ANSWER_BYTES = 262_144
 READ_BYTES = 16_384
+MAX_RANGES = 32  # each may take hundreds of blocks to write down; real answers state a few
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +138,9 @@ def _by_handle(fields: list[tuple[str, str]]) -> list[str]:
 def _network(fields: list[tuple[str, str]], address: Address) -> Network | None:
     """Return the smallest stated block that holds the address."""
     blocks: list[Network] = []
-    for key, value in fields:
-        if key in RANGE_FIELDS:
-            for part in value.split(","):
-                blocks += _blocks(part)
+    ranges = [part for key, value in fields if key in RANGE_FIELDS for part in value.split(",")]
+    for part in ranges[:MAX_RANGES]:
+        blocks += _blocks(part)
     holding = [block for block in blocks if block.version == address.version and address in block]
     return max(holding, key=lambda block: block.prefixlen, default=None)
 
