@@ -6,6 +6,7 @@ No I/O and no clock of its own. Malformed mail raises nothing; only what the sit
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import accumulate
 
 from hoptrail_tracer import evidence, judgement
 from hoptrail_tracer.drafts import draft_of
@@ -14,7 +15,7 @@ from hoptrail_tracer.history import History
 from hoptrail_tracer.model import Connection, Hop, Kind, Received, Trace, Trust
 from hoptrail_tracer.names import same_host
 from hoptrail_tracer.origin import find_deeper, find_origin
-from hoptrail_tracer.received import parse
+from hoptrail_tracer.received import LONGEST_LINE, parse
 from hoptrail_tracer.received.address import canonical
 from hoptrail_tracer.rules import Rule
 from hoptrail_tracer.settings import SiteSettings
@@ -27,6 +28,10 @@ _HopDraft, _TraceDraft = draft_of(Hop), draft_of(Trace)
 
 MAX_LINES = 1000
 """MTAs give up at 25 to 100 hops and the longest honest chain seen has 34 lines: what stands below is made up."""
+
+MAX_CHARACTERS = 262_144
+"""Of all lines of a chain together. The longest honest chain takes less than 40,000; of lines made to cost time, this
+many cost half a second."""
 
 
 def trace(
@@ -48,7 +53,7 @@ def trace(
     declared = compile_site(site) if site is not _UNDECLARED else _NOTHING_DECLARED
     if connection is not None:
         connection = replace(connection, ip=canonical(connection.ip) if connection.ip else None)
-    lines = list(map(parse, received[:MAX_LINES]))
+    lines = list(map(parse, _bounded(received)))
     own = connection is not None and not _records(lines, connection)
     first_line = 1 if own else 0
     hops = [_own_hop(connection), *lines] if own and connection is not None else lines
@@ -56,14 +61,15 @@ def trace(
     if connection is not None and not own:
         hops[0], texts[0] = _confirmed(hops[0], connection), None
     walked = walk(hops, texts, declared, observed=connection is not None)
-    whole = walked.end is None and declared.declared and not walked.picked_up
+    cut = len(received) - len(lines)
+    whole = walked.end is None and declared.declared and not (walked.picked_up or cut)
     found: tuple[Evidence, ...] = ()
     if fields:
         found = evidence.read_believed(fields, received, lines_believed=walked.believed - first_line, whole=whole)
     synthetic = _synthetic(found, walked, hops, whole=whole) if found else None
     dates_s = [date.timestamp() if (date := hop.date) is not None else None for hop in hops]
     trusts, anomalies, reasons = judgement.judge(
-        hops, texts, dates_s, walked, declared, lines_left_out=len(received) - len(lines), history=history, now=now
+        hops, texts, dates_s, walked, declared, lines_left_out=cut, history=history, now=now
     )
     judged = _judged(hops, trusts, _delays(dates_s), reasons, first_line)
     if synthetic is not None:
@@ -80,6 +86,15 @@ def trace(
     draft = _TraceDraft(tuple(judged), origin, tuple(anomalies), deeper, not declared.declared)
     draft.__class__ = Trace
     return draft
+
+
+def _bounded(received: Sequence[str]) -> Sequence[str]:
+    """The newest lines, within the bounds. A line too long to be read costs nothing and counts for nothing."""
+    newest = received[:MAX_LINES]
+    if sum(map(len, newest)) <= MAX_CHARACTERS:
+        return newest
+    ends = accumulate(len(text) if len(text) <= LONGEST_LINE else 0 for text in newest)
+    return [text for text, end in zip(newest, ends, strict=True) if end <= MAX_CHARACTERS]
 
 
 def _records(lines: Sequence[Received], connection: Connection) -> bool:

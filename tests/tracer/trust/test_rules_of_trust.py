@@ -557,6 +557,18 @@ def test_teaching_lab_spam_comes_from_the_address_in_the_comment():
     assert [hop.received.status for hop in traced.hops] == ["skipped", "skipped", "parsed"]
 
 
+def test_long_lines_past_the_bound_are_left_out_and_said_so():
+    traced = trace([line("203.0.113.5", "unknown", "mx.example.org") + " (" + "()" * 16_000] * 20, site=OWN)
+    assert len(traced.hops) == 8
+    assert "chain-cut" in {anomaly.code for anomaly in traced.anomalies}
+
+
+def test_chain_that_was_cut_is_never_believed_to_its_end():
+    lines = [line("192.0.2.9", "relay.example.org", "mx.example.org")] * 1500
+    fields = [*(("Received", text) for text in lines), ("X-Originating-IP", "[203.0.113.77]")]
+    assert trace(lines, site=OWN, fields=fields).origin.ip != "203.0.113.77"
+
+
 def test_lines_past_the_bound_are_left_out_and_said_so():
     traced = trace([line("203.0.113.5", "unknown", "mx.example.org")] * 1500, site=OWN)
     assert len(traced.hops) == 1000
