@@ -17,8 +17,8 @@ COUNTERS: Final[Mapping[str, str]] = {
     "messages": "messages answered at their end",
     "recipients_accepted": "recipients that the MTA accepted",
     "recipients_refused": "recipients that the MTA refused",
-    "recorded": "messages whose record was committed before the reply",
-    "lost": "messages that passed without a record, because the store could not be written",
+    "recorded": "messages whose record was in the journal before the reply",
+    "lost": "messages without a record, because the journal could not be written",
     "scored": "messages that spamd scored",
     "taken_over": "messages that one of our own hosts had scored",
     "spam": "messages at or above spamd's threshold",
@@ -41,7 +41,7 @@ COUNTERS: Final[Mapping[str, str]] = {
 }
 GAUGES: Final[Mapping[str, str]] = {
     "sessions": "SMTP connections now open",
-    "waiting_store": "records and counts that wait to be written",
+    "waiting_store_bytes": "records and counts that wait in the journal to be stored, in bytes",
     "waiting_score": "messages that wait for their turn at spamd",
     "breaker_open": "worker processes that now leave spamd alone",
 }

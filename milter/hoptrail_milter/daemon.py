@@ -1,6 +1,7 @@
-"""The parent process: opens the socket, forks the workers that share it, replaces those that die, obeys signals.
+"""The parent process: opens the socket, forks workers that share it, replaces what dies, obeys signals.
 
-It has one thread and stays small, so that forking it is safe at any time. It never touches a message.
+One more child, the recorder, stores what the workers append to the journal. The parent has one thread and stays small,
+so that forking it is safe at any time. It never touches a message.
 """
 
 import fcntl
@@ -12,7 +13,7 @@ import selectors
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import chain
@@ -28,6 +29,7 @@ from hoptrail_milter.errors import MilterError
 from hoptrail_milter.harvest import Harvest
 from hoptrail_milter.log import Log, open_log
 from hoptrail_milter.notify import notify, watchdog_interval_s
+from hoptrail_milter.recording import keep_records
 from hoptrail_milter.settings import DaemonSettings
 from hoptrail_milter.shared import Shared
 from hoptrail_milter.status import StatusServer
@@ -44,8 +46,9 @@ _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
 @dataclass(slots=True)
 class _Child:
-    """A worker's place: who works there, and when the next one may begin if that one died."""
+    """A process's place: what it is, who works there, and when the next one may begin if that one died."""
 
+    name: str
     pid: int = 0
     orders: Pipe | None = None
     began_s: float = 0.0
@@ -64,7 +67,9 @@ class Daemon:
         self._began_s = time.time()
         self._restarts = 0
         self._shared = Shared(_worker_count(settings))
-        self._children = [_Child() for _ in range(_worker_count(settings))]
+        self._workers = [_Child(str(number)) for number in range(_worker_count(settings))]
+        self._recorder = _Child("recorder")
+        self._children = [*self._workers, self._recorder]
         self._selector = selectors.DefaultSelector()
         self._pending = self._watch_signals()
         self._where = parse_endpoint(settings.milter.socket)
@@ -78,7 +83,7 @@ class Daemon:
         gc.freeze()  # what was imported stays shared between the processes
         self._start_due()
         notify("READY=1")
-        self._log.info("ready", socket=self._where, workers=len(self._children))
+        self._log.info("ready", socket=self._where, workers=len(self._workers))
         interval_s = watchdog_interval_s()
         while True:
             for key, _ in self._selector.select(min(TICK_S, interval_s or TICK_S)):
@@ -134,11 +139,12 @@ class Daemon:
         return server
 
     def _report(self) -> dict[str, object]:
-        workers = [{"pid": child.pid, "since": child.began_s} for child in self._children]
+        workers = [{"pid": child.pid, "since": child.began_s} for child in self._workers]
         return {
             "since": self._began_s,
             "pid": os.getpid(),
             "workers": workers,
+            "recorder": {"pid": self._recorder.pid, "since": self._recorder.began_s},
             "workers_replaced": self._restarts,
             "zones_paused": self._paused_zones(),
             "harvesters": self._harvesters(),
@@ -178,11 +184,11 @@ class Daemon:
             self._log.warning("needs-restart", options=",".join(_FIXED))
         self._settings = settings
         self._log = open_log(settings.milter)
-        self._order(settings)
+        self._order(settings, self._children)
         self._log.info("reloaded")
 
-    def _order(self, order: Order) -> None:
-        for child in self._children:
+    def _order(self, order: Order, children: Sequence[_Child]) -> None:
+        for child in children:
             if child.orders is not None:
                 with suppress(OSError):  # it has just died, and its successor begins with these settings
                     child.orders.send(order)
@@ -190,7 +196,7 @@ class Daemon:
     def _bury(self) -> None:
         """Note who died, and when a successor may begin."""
         self._pending.discard(signal.SIGCHLD)
-        for number, child in enumerate(self._children):
+        for child in self._children:
             ended, status = os.waitpid(child.pid, os.WNOHANG) if child.pid else (0, 0)
             if not ended:
                 continue
@@ -199,26 +205,26 @@ class Daemon:
             child.pause_s = 0.0 if lived_s > STEADY_S else min(max(child.pause_s * 2, PAUSE_MIN_S), PAUSE_MAX_S)
             child.due_s = now + child.pause_s
             code = os.waitstatus_to_exitcode(status)  # negative for a signal
-            self._log.alert("worker-died", worker=number, pid=child.pid, code=code, lived_s=round(lived_s, 1))
+            self._log.alert("worker-died", worker=child.name, pid=child.pid, code=code, lived_s=round(lived_s, 1))
             child.pid = 0
             self._restarts += 1
 
     def _start_due(self) -> None:
-        for number, child in enumerate(self._children):
+        for child in self._children:
             if not child.pid and child.due_s <= time.monotonic():
-                self._start(number, child)
+                self._start(child)
 
-    def _start(self, number: int, child: _Child) -> None:
+    def _start(self, child: _Child) -> None:
         if child.orders is not None:
             child.orders.close()
         theirs, child.orders = multiprocessing.Pipe(duplex=False)
         child.began_s = time.time()
         child.pid = os.fork()
         if child.pid == 0:
-            self._become_worker(number, theirs)
+            self._become(child, theirs)
         theirs.close()
 
-    def _become_worker(self, number: int, orders: Pipe) -> None:
+    def _become(self, child: _Child, orders: Pipe) -> None:
         """In the child: let go of what is the parent's, above all the pipes whose end tells that the parent died."""
         signal.set_wakeup_fd(-1)
         for sibling in self._children:
@@ -229,28 +235,36 @@ class Daemon:
         for end in self._wakeup:
             end.close()
         try:
-            work(self._settings, self._shared.sit(number), self._log, orders)
+            if child is self._recorder:
+                keep_records(self._settings, self._shared.recorder(), self._log, orders)
+            else:
+                work(self._settings, self._shared.sit(int(child.name)), self._log, orders)
         finally:
             os._exit(1)
 
     def _stop(self) -> None:
-        """Take no new connection, let the workers finish, and be gone."""
+        """Take no new connection, let the workers finish, have stored what they recorded, and be gone."""
         notify("STOPPING=1")
         self._log.info("stopping")
         if self._where.kind == "unix":
             Path(self._where.path).unlink(missing_ok=True)
-        self._order("stop")
-        deadline = time.monotonic() + self._settings.milter.stop_grace_s + STOP_MARGIN_S
-        left = {child.pid for child in self._children if child.pid}
+        self._end(self._workers, self._settings.milter.stop_grace_s + STOP_MARGIN_S)
+        self._end([self._recorder], STOP_MARGIN_S)
+        if self._status is not None:
+            self._status.close()
+        self._log.info("stopped")
+
+    def _end(self, children: Sequence[_Child], wait_s: float) -> None:
+        """Tell children to stop, and end those that have not after `wait_s`."""
+        self._order("stop", children)
+        deadline = time.monotonic() + wait_s
+        left = {child.pid for child in children if child.pid}
         while left and time.monotonic() < deadline:
             left = {pid for pid in left if not os.waitpid(pid, os.WNOHANG)[0]}
             time.sleep(0.02)
         for pid in left:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
-        if self._status is not None:
-            self._status.close()
-        self._log.info("stopped")
 
 
 def run(settings: DaemonSettings, reload: Callable[[], DaemonSettings]) -> None:

@@ -5,7 +5,7 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import suppress
 from datetime import UTC, datetime
-from threading import Event, Lock
+from threading import Lock
 from typing import Final
 
 from hoptrail_milter import stamp
@@ -19,9 +19,10 @@ from hoptrail_milter.refusals import Refusals
 from hoptrail_milter.relaymemory import RelayMemory
 from hoptrail_milter.settings import DaemonSettings
 from hoptrail_store.cache import StoreCache
+from hoptrail_store.errors import StoreError
 from hoptrail_store.ids import Ids
+from hoptrail_store.journal import Journal
 from hoptrail_store.records import MessageRecord, Score
-from hoptrail_store.writer import Writer
 from hoptrail_tracer.lookups import Lookups
 from hoptrail_tracer.lookups.dnsbl import ZoneState
 from hoptrail_tracer.model import AddressFacts, Connection
@@ -59,14 +60,13 @@ class Services:
             self.harvest = Harvest(settings.harvest, settings.site, clients)
         self.relays = RelayMemory(settings.store.path)
         self._sessions = 0
-        self._writer = Writer(settings.store, lambda: self._sessions)
-        self._cache = StoreCache(settings.store, self._writer, size=settings.lookups.cache_entries)
+        self._journal = Journal(settings.store)
+        self._cache = StoreCache(settings.store, self._journal, size=settings.lookups.cache_entries)
         self._lookups = Lookups(settings.lookups, site=settings.site, cache=self._cache)
         if settings.lookups.zones:
             self.network.submit(self._lookups.watch_zones())
         self._ids = Ids()
         self._lock = Lock()
-        self._is_closing = False
 
     def acquire(self) -> None:
         """Count a session that begins."""
@@ -89,11 +89,6 @@ class Services:
     def paused_zones(self) -> tuple[ZoneState, ...]:
         """The DNS lists that are left alone now."""
         return self._lookups.paused_zones
-
-    @property
-    def waiting(self) -> int:
-        """How many records and counts wait to be written."""
-        return self._writer.waiting
 
     def judge_client(self, ip: str | None, name: str | None, port: str | None) -> Verdict:
         """Return what becomes of a client that connects to the MTA's `port`; one to be slowed has waited by then."""
@@ -166,16 +161,11 @@ class Services:
         return message.whole() if is_kept else None
 
     def commit(self, record: MessageRecord) -> bool:
-        """Store a record; True once it is on disk. A loss is counted and logged with the queue id."""
-        queue = record.connection.id if record.connection else None
+        """Keep a record; True once nothing but the machine's end can lose it. A loss is counted and logged."""
         try:
-            self._writer.submit(record).result(self.settings.store.lock_wait_s + MARGIN_S)
-        except Exception as error:  # noqa: BLE001 - whatever keeps the record from the store, the mail flows
-            if self._is_closing:
-                # The process ends in a moment. Not to answer is right then: the MTA takes us for dead and does what it
-                # was told to for that, whereas an answer would acknowledge a message without its record.
-                Event().wait()
-            self.note_loss(queue, str(error) or "the store is too slow")
+            self._journal.record(record)
+        except Exception as error:  # noqa: BLE001 - whatever keeps the record from the journal, the mail flows
+            self.note_loss(record.connection.id if record.connection else None, str(error))
             return False
         self.counters.add("recorded")
         return True
@@ -206,18 +196,25 @@ class Services:
         self.log.alert("lost", queue=queue, error=error)
 
     def flush_refusals(self) -> None:
-        """Hand the refusals counted so far to the store."""
+        """Hand the refusals counted so far to the journal."""
         counts = self.refusals.drain(datetime.now(UTC))
         if counts:
-            self._writer.count_refusals(counts)
+            try:
+                self._journal.count_refusals(counts)
+            except StoreError as error:
+                self.log.fault("refusals-lost", str(error), networks=len(counts))
+
+    def tick(self) -> None:
+        """Do what has to be done every second."""
+        self._journal.tick()
+        self.relays.renew()
 
     def close(self) -> None:
-        """Write what is left and end the threads. A session that goes on gets no more answers."""
-        self._is_closing = True
+        """Write what is left and end the threads."""
         self.flush_refusals()
         with suppress(FutureTimeoutError):
             self.network.submit(self._lookups.aclose()).result(MARGIN_S)
         self.network.close()
         self._cache.close()
-        self._writer.close()
+        self._journal.close()
         self.relays.close()

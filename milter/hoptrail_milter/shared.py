@@ -1,4 +1,4 @@
-"""All that the worker processes share in memory. The parent makes it before it forks; each worker has a seat."""
+"""All that the processes share in memory. The parent makes it before it forks; each worker has a seat."""
 
 from dataclasses import dataclass
 
@@ -17,11 +17,12 @@ class Seat:
 
 
 class Shared:
-    """The memory of all workers."""
+    """The memory of all workers, and the counters of the recorder after theirs."""
 
     def __init__(self, workers: int) -> None:
         """Map it."""
-        self.board = Board(workers)
+        self._workers = workers
+        self.board = Board(workers + 1)
         self.notes = Notes(workers)
         self.clients = Clients(workers)
 
@@ -31,3 +32,7 @@ class Shared:
         note = self.notes.worker(number)
         note.write(None)
         return Seat(self.board.worker(number), note, self.clients)
+
+    def recorder(self) -> Counters:
+        """Return the counters of the recorder, to be called in its own process."""
+        return self.board.worker(self._workers)

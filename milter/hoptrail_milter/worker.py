@@ -53,7 +53,7 @@ class Worker:
             elif order is not None:
                 self._change(order)
             self._show()
-            self._services.relays.renew()
+            self._services.tick()
             self._close_retired()
             if time.monotonic() - flushed_at >= FLUSH_S:
                 flushed_at = time.monotonic()
@@ -77,7 +77,6 @@ class Worker:
         scorer = self._services.scorer
         self._counters.set("breaker_open", int(scorer is not None and scorer.is_open))
         self._counters.set("waiting_score", scorer.waiting if scorer else 0)
-        self._counters.set("waiting_store", self._services.waiting)
         self._seat.note.write([asdict(zone) for zone in self._services.paused_zones])
 
     def _close_retired(self) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import date, datetime
 
@@ -12,9 +13,10 @@ from hoptrail_reports.report import DraftLine
 from hoptrail_reports.settings import AbuseSettings
 from hoptrail_reports.shown import counted
 from hoptrail_store.cache import StoreCache
+from hoptrail_store.journal import Journal
+from hoptrail_store.recorder import drain
 from hoptrail_store.settings import StoreSettings
 from hoptrail_store.store import Store
-from hoptrail_store.writer import Writer
 from hoptrail_tracer.lookups import Lookups
 from hoptrail_tracer.lookups.settings import LookupSettings
 from hoptrail_tracer.model import ContactAnswer
@@ -38,7 +40,7 @@ def draft(
     abuse = replace(abuse, draft=abuse.draft and not store_settings.anonymises_at_once)
 
     async def drafted() -> DraftSummary:
-        with Writer(store_settings) as writer, StoreCache(store_settings, writer) as cache:
+        with closing(Journal(store_settings)) as journal, StoreCache(store_settings, journal) as cache:
             asked = Lookups(lookups, site=site, cache=cache)
             try:
                 return await draft_day(
@@ -53,7 +55,9 @@ def draft(
             finally:
                 await asked.aclose()
 
-    return asyncio.run(drafted())
+    summary = asyncio.run(drafted())
+    drain(store_settings)
+    return summary
 
 
 def _contact(asked: Lookups, own: Overrides) -> Callable[[str], Awaitable[ContactAnswer]]:

@@ -7,14 +7,15 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from hoptrail_store.database import open_database
 from hoptrail_store.errors import StoreError
+from hoptrail_store.journal import Journal
 from hoptrail_store.records import Answer
 from hoptrail_store.settings import StoreSettings
-from hoptrail_store.writer import Writer
 from hoptrail_tracer.lookups.cache import MemoryCache
 
 if TYPE_CHECKING:
@@ -28,11 +29,11 @@ class StoreCache:
     """Answers of look-ups, shared by all processes of one store. A store out of order makes it a memory cache."""
 
     def __init__(
-        self, settings: StoreSettings, writer: Writer, *, size: int = 20_000, clock: Callable[[], float] = time.time
+        self, settings: StoreSettings, journal: Journal, *, size: int = 20_000, clock: Callable[[], float] = time.time
     ) -> None:
-        """Keep `size` answers in memory; write them through `writer`."""
+        """Keep `size` answers in memory; write them through `journal`."""
         self._path = Path(settings.path)
-        self._writer = writer
+        self._journal = journal
         self._is_private = settings.truncate_addresses == "at-once"  # the questions are addresses
         self._clock = clock
         self._memory = MemoryCache(size, clock)
@@ -72,17 +73,21 @@ class StoreCache:
                 return
             answers, self._waiting = list(self._waiting.values()), {}
             self._written_at = now
-        self._writer.remember(answers)
+        self._hand_over(answers)
 
     def close(self) -> None:
-        """Hand the last answers to the writer, which is still open."""
+        """Hand the last answers over."""
         with self._lock:
-            if self._waiting:
-                self._writer.remember(list(self._waiting.values()))
-                self._waiting = {}
+            answers, self._waiting = list(self._waiting.values()), {}
+        if answers:
+            self._hand_over(answers)
         if self._database:
             self._database.close()
             self._database = None
+
+    def _hand_over(self, answers: list[Answer]) -> None:
+        with suppress(StoreError):  # they will be asked for again
+            self._journal.remember(answers)
 
     def _stored(self, kind: str, key: str) -> tuple[str, int] | None:
         try:

@@ -94,8 +94,7 @@ def check_version(database: Database, path: Path, steps: Sequence[Step] | None =
 
 def set_aside(path: Path) -> Path:
     """Rename the store with its side files and return the new path. The caller holds the lock."""
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-    aside = Path(f"{path}.damaged-{stamp}")
+    aside = dated(path, "damaged")
     try:
         for suffix in _FILES:
             side = Path(f"{path}{suffix}")
@@ -104,6 +103,11 @@ def set_aside(path: Path) -> Path:
     except OSError as error:
         raise store_error(path, error) from error
     return aside
+
+
+def dated(path: Path, word: str) -> Path:
+    """Return a name beside `path` for what nobody uses any more, with the word and the time."""
+    return Path(f"{path}.{word}-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
 
 
 def _value(database: Database, pragma: str) -> int:

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import ClassVar
+
+from pydantic import ConfigDict
 
 from hoptrail_tracer.model import AddressFacts, Connection, Trace
 
@@ -46,6 +49,9 @@ class MessageRecord:
     score: Score | None = None  # None: scoring is not configured
     facts: AddressFacts | None = None  # about the origin
     evidence: bytes | None = field(default=None, repr=False)
+
+    # In the journal (hoptrail_store.journal) bytes are text, as JSON has none.
+    __pydantic_config__: ClassVar = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
 
 
 @dataclass(frozen=True, slots=True)

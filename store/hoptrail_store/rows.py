@@ -240,6 +240,12 @@ def remember(connection: sqlite3.Connection, answers: Sequence[Answer]) -> None:
     )
 
 
+def note_journal(connection: sqlite3.Connection, stored: Mapping[str, int], gone: Sequence[str]) -> None:
+    """Note up to where segments of the journal are stored, and forget those that are gone."""
+    connection.executemany("INSERT OR REPLACE INTO journal VALUES (?, ?)", stored.items())
+    connection.executemany("DELETE FROM journal WHERE segment = ?", [(name,) for name in gone])
+
+
 def clipped(text: str | None) -> str | None:
     """Return `text` fit for a column: bounded, and without surrogates, which SQLite refuses."""
     return None if text is None else trail.storable(text[:_TEXT_MAX])

@@ -500,6 +500,13 @@ CREATE TABLE lookup (
 ) WITHOUT ROWID;
 CREATE INDEX lookup_expires ON lookup (expires_ms);
 
+-- How far the journal is stored (hoptrail_store.journal), so that each of its entries is stored once.
+--   segment   the file's name;  stored  bytes from its beginning
+CREATE TABLE journal (
+    segment TEXT PRIMARY KEY,
+    stored INTEGER NOT NULL
+) WITHOUT ROWID;
+
 -- Hops with their names, for a person with the sqlite3 shell.
 CREATE VIEW hop_named AS
 SELECT

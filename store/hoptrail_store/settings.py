@@ -39,9 +39,15 @@ class StoreSettings:
     )
     lock_wait_s: float = option(
         5.0,
-        "How long a writer waits for the store's lock before it counts a loss.",
+        "How long is waited for the store's lock before a command fails; mail never waits for it.",
         at_least=0.1,
         at_most=60,
+    )
+    journal_max_bytes: int = option(
+        1_073_741_824,
+        "How much may wait in the folder beside the store, its name with `.journal`, while the store cannot be "
+        "written: some 200,000 messages. Beyond that, messages pass without a record, and each is logged.",
+        at_least=1_048_576,
     )
     archive: str = option(
         "",
@@ -80,7 +86,7 @@ class StoreSettings:
     sync: Literal["commit", "checkpoint"] = option(
         "checkpoint",
         "When the disk is waited for. 'checkpoint': no record is lost when processes are killed; when the power fails, "
-        "those of the last seconds may be. 'commit': not even then, for one wait a group of messages.",
+        "those of the last seconds may be. 'commit': not even then, for a wait that messages of one moment share.",
     )
 
     @property

@@ -3,7 +3,7 @@
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
@@ -98,10 +98,13 @@ class Store:
         refusals: Sequence[RefusalCount] = (),
         answers: Sequence[Answer] = (),
         *,
-        wait_s: float | None = None,
+        journal: tuple[Mapping[str, int], Sequence[str]] = ({}, ()),
     ) -> int:
-        """Store all of it in one transaction, or nothing; return how many messages were new."""
-        with self.transaction(wait_s):
+        """Store all of it in one transaction, or nothing; return how many messages were new.
+
+        `journal` says up to where segments of the journal are stored with it, and which are gone.
+        """
+        with self.transaction():
             now_ms = time.time_ns() // 1_000_000
             new = sum(rows.insert(self._connection, self._names, one, now_ms) for one in prepared)
             if self._mask:
@@ -109,7 +112,15 @@ class Store:
                 refusals = anonymous_refusals(refusals, self._mask)
             rows.add_refusals(self._connection, self._names, refusals)
             rows.remember(self._connection, answers)
+            rows.note_journal(self._connection, *journal)
         return new
+
+    def journal_read(self) -> dict[str, int]:
+        """Return up to where each segment of the journal is stored, bytes from its beginning. Raises StoreError."""
+        try:
+            return dict(self._connection.execute("SELECT segment, stored FROM journal").fetchall())
+        except sqlite3.Error as error:
+            raise store_error(self.path, error) from error
 
     def count_refusals(self, counts: Sequence[RefusalCount]) -> None:
         """Add to what is counted for the same host, network and hour."""
@@ -166,5 +177,28 @@ def set_damaged_aside(settings: StoreSettings, damaged: tuple[int, int] | None) 
     try:
         with lock.exclusive(settings.lock_wait_s):
             return files.set_aside(path) if damaged and file_identity(path) == damaged else None
+    finally:
+        lock.close()
+
+
+def log_of(settings: StoreSettings) -> Path:
+    """Return where SQLite's log of the store lies."""
+    return Path(f"{settings.path}-wal")
+
+
+def set_stale_log_aside(settings: StoreSettings, stale: tuple[int, int] | None) -> Path | None:
+    """Move SQLite's log away where it is the one of a file that was replaced: SQLite would play it onto the new one.
+
+    Return where it went, None where it is another, or none. To be called before the new file is opened.
+    """
+    path, wal = Path(settings.path), log_of(settings)
+    lock = FileLock(path)
+    try:
+        with lock.exclusive(settings.lock_wait_s):
+            if stale is None or file_identity(wal) != stale:
+                return None
+            aside = wal.rename(files.dated(wal, "stale"))
+            Path(f"{settings.path}-shm").unlink(missing_ok=True)
+            return aside
     finally:
         lock.close()

@@ -33,6 +33,8 @@ _TRAIL = TypeAdapter(_Trail)
 
 def storable(text: str) -> str:
     """Return `text` with U+FFFD for each lone surrogate, which stands for a byte that could not be decoded."""
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:

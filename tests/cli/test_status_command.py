@@ -44,7 +44,7 @@ def test_lists_that_are_left_alone_are_named_with_the_reason(hoptrail, config):
 
 def test_everything_is_there_for_programs(hoptrail, config):
     live = json.loads(hoptrail("status", "--config", config, "--json").out)["milter"]
-    assert live["counters"]["waiting_store"] == 0
+    assert live["counters"]["waiting_store_bytes"] == 0
     assert {zone["zone"] for zone in live["zones_paused"]} == {"bl.example.net", "zen.spamhaus.org"}
     assert live["harvesters"] == []
 

@@ -7,6 +7,7 @@ from hoptrail_milter.log import open_log
 from hoptrail_milter.message import OWN_FIELDS_MAX
 from hoptrail_milter.services import Services
 from hoptrail_milter.session import Macros, Session
+from hoptrail_store.recorder import drain
 from hoptrail_store.store import Store
 from testbed.daemon import settings_in
 
@@ -42,6 +43,7 @@ def begin(services, *, ip="198.51.100.7", name="client.example.net", recipients=
 
 
 def stored(services):
+    drain(services.settings.store)
     with Store.open(services.settings.store) as store:
         return list(store.db.query("SELECT * FROM message"))
 

@@ -2,6 +2,7 @@
 
 import re
 import zlib
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -16,14 +17,15 @@ from hoptrail_store import trail
 from hoptrail_store.anonymise import Mask, anonymous
 from hoptrail_store.cache import StoreCache
 from hoptrail_store.errors import UnavailableStoreError
+from hoptrail_store.journal import Journal, segments
 from hoptrail_store.reader import open_readonly
+from hoptrail_store.recorder import drain
 from hoptrail_store.records import RefusalCount
 from hoptrail_store.reparse import reparse
 from hoptrail_store.retention import prune
 from hoptrail_store.rows import milliseconds
 from hoptrail_store.settings import StoreSettings
 from hoptrail_store.store import Store
-from hoptrail_store.writer import Writer
 from hoptrail_tracer.chain import trace
 from hoptrail_tracer.model import AddressFacts, Connection, ZoneResult
 from hoptrail_tracer.settings import SiteSettings
@@ -215,8 +217,21 @@ def test_store_without_its_key_is_not_written(tmp_path, make_record, content):
         key.write_bytes(content)
     with pytest.raises(UnavailableStoreError, match=r"hash_key_file.*head -c 32"):
         Store.open(settings)
-    with Writer(settings) as writer, pytest.raises(UnavailableStoreError):
-        writer.submit(make_record()).result(10)
+    with pytest.raises(UnavailableStoreError):
+        Journal(settings).record(make_record())
+    assert not segments(settings)
+
+
+def test_nobody_is_in_the_journal_who_is_hidden_at_once(tmp_path, make_record):
+    settings = private(tmp_path, "at-once")
+    record = a_record(make_record, "alice.smith", "bob.jones", IPv4Address("203.0.113.9"), IPv4Address("198.51.100.7"))
+    with closing(Journal(settings)) as journal:
+        journal.record(record)
+    [segment] = segments(settings)
+    assert not any(text in segment.read_bytes() for text in (b"alice", b"bob", b"203.0.113.9", b"198.51.100.7"))
+    drain(settings)
+    with open_readonly(settings.path) as reader:
+        assert [row["how"] for row in reader.db.query("SELECT how FROM anonymised")] == [3]
 
 
 def test_refusals_are_kept_by_no_smaller_network_than_addresses(tmp_path):
@@ -236,9 +251,10 @@ def test_refusals_are_kept_by_no_smaller_network_than_addresses(tmp_path):
 def test_questions_about_addresses_are_not_stored_where_addresses_are_cut_at_once(tmp_path):
     settings = private(tmp_path, "at-once")
     Store.open(settings).close()
-    with Writer(settings) as writer, StoreCache(settings, writer) as cache:
+    with closing(Journal(settings)) as journal, StoreCache(settings, journal) as cache:
         cache.put("ptr", "203.0.113.9", "x", 60)
         assert cache.get("ptr", "203.0.113.9") == "x"
+    drain(settings)
     with open_readonly(settings.path) as reader:
         assert not list(reader.db.query("SELECT 1 FROM lookup"))
 

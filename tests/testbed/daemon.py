@@ -7,14 +7,17 @@ import smtplib
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hoptrail_milter.endpoint import parse_endpoint
 from hoptrail_milter.settings import DaemonSettings, HarvestSettings, MilterSettings, ScoreSettings
 from hoptrail_milter.status import fetch
+from hoptrail_store.errors import StoreError
+from hoptrail_store.recorder import is_waiting
 from hoptrail_store.settings import StoreSettings
 from hoptrail_tracer.settings import SiteSettings
 from testbed.places import private_folder, wait_for
@@ -44,6 +47,8 @@ class Start:
 PLAIN = Start()
 RECORDED = """
 import sqlite3, sys
+from testbed.daemon import wait_until_stored
+wait_until_stored(sys.argv[1])
 for [found] in sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True).execute("SELECT message_id FROM message"):
     print(found)
 """
@@ -75,6 +80,7 @@ class Daemon:
         enter = ["nsenter", "--target", str(self.service.pid), "--mount"]
         done = subprocess.run(
             [*enter, sys.executable, "-c", RECORDED, self.settings.store.path],
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
             capture_output=True,
             text=True,
             check=False,
@@ -122,12 +128,23 @@ class Daemon:
     def rows(self, query: str, *values: object) -> list[sqlite3.Row]:
         if self.how.store_mount:
             raise TypeError("the store is on a mount of the daemon's own: use `recorded`")
+        wait_until_stored(self.settings.store.path)
         database = sqlite3.connect(f"file:{self.store}?mode=ro", uri=True, timeout=10)
         database.row_factory = sqlite3.Row
         try:
             return database.execute(query, values).fetchall()
         finally:
             database.close()
+
+
+def wait_until_stored(path: str, timeout_s: float = 5.0) -> None:
+    """Return when the store holds what the journal does, or when it seems that it cannot be written."""
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        with suppress(StoreError):
+            if not is_waiting(StoreSettings(path=path)):
+                return
+        time.sleep(0.02)
 
 
 def settings_in(folder: Path, **sections: object) -> DaemonSettings:

@@ -92,7 +92,7 @@ def _milter_rows(live: dict[str, Any]) -> Rows:
     counters = live["counters"]
     workers = len(live["workers"])
     yield "sessions", f"{counters['sessions']:,} in {workers} workers"
-    yield "waiting", f"{counters['waiting_store']:,} for the store, {counters['waiting_score']:,} for spamd"
+    yield "waiting", f"{counters['waiting_store_bytes']:,} bytes for the store, {counters['waiting_score']:,} for spamd"
     if counters["breaker_open"]:
         yield "spamd", f"left alone by {counters['breaker_open']} of {workers} workers"
     for zone in live["zones_paused"]:
