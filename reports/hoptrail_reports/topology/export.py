@@ -6,13 +6,18 @@ Names come from mail: what a format cannot hold or a program might execute is ma
 import csv
 import io
 import json
-from typing import Any
+from typing import Any, Final
 
 import networkx as nx
 
 from hoptrail_reports.shown import shown
 from hoptrail_reports.topology.graph import RelayMap
 from hoptrail_reports.topology.usage import LinkStats
+
+_FORMULA_SIGNS: Final = tuple(
+    "=+-@\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH PLUS SIGN}\N{FULLWIDTH HYPHEN-MINUS}\N{FULLWIDTH COMMERCIAL AT}"
+)
+"""Spreadsheets of East Asian settings read the wide ones alike (OWASP, CSV Injection)."""
 
 
 def digraph(relays: RelayMap) -> "nx.DiGraph[str]":
@@ -98,4 +103,4 @@ def _attributes(values: dict[str, Any]) -> str:
 
 def _cell(text: str) -> str:
     """A name that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+    return f"'{text}" if text.lstrip().startswith(_FORMULA_SIGNS) else text

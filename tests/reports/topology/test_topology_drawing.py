@@ -135,6 +135,13 @@ def test_no_name_breaks_an_export(name, other):
     assert len(quotes) % 2 == 0
 
 
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20", " ="])
+def test_no_spreadsheet_takes_a_name_for_a_formula(sign):
+    relays = relay_map(traffic([way(f'{sign}HYPERLINK("x")', "mx.example")]))
+    [row] = csv.DictReader(io.StringIO(export.links_csv(relays)))
+    assert row["source"].startswith("'")
+
+
 def test_json_is_what_networkx_reads(large):
     graph = nx.node_link_graph(json.loads(export.node_link_json(large)), edges="links")
     assert graph.number_of_edges() == len(large.edges)
