@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 
 from hoptrail_reports.nightly import Night
@@ -16,7 +16,7 @@ from hoptrail_tracer.lookups.settings import LookupSettings
 from hoptrail_tracer.model import Hop, Origin, Received, Trace, Trust
 from hoptrail_tracer.path import Step
 from reports.night_samples import DAY, NOON, fill, nightly, refused, settings
-from reports.topology.relay_samples import ways
+from reports.topology.relay_samples import OURS, STORE, way, ways
 from testbed.mmdb import write_mmdb
 
 ONE_DAY = timedelta(days=1)
@@ -46,6 +46,9 @@ COUNTRIES = [
     "DK",
     "MT",
 ]
+HOSTILE = "<img src=http://evil.example/ onerror=alert(1)>" + "w" * 180
+"""What a sender calls itself who wants to break a page, or to spoil its look."""
+
 _IDS = Ids()
 
 
@@ -64,8 +67,9 @@ def build(folder: Path, relays: int, messages: int, nights: tuple[int, ...] = (7
 def records(relays: int, messages: int, *, back: int = 0) -> Iterator[MessageRecord]:
     """The messages of a day, so many days back; who may send is the same every day."""
     pick = random.Random(back)
-    for way in ways(relays, messages):
-        yield _record(pick, way, back * ONE_DAY)
+    hostile = [way(HOSTILE, OURS[0], OURS[0], STORE, observed=3, at=n) for n in range(30)]
+    for each in chain(ways(relays, messages - len(hostile)), hostile):
+        yield _record(pick, each, back * ONE_DAY)
 
 
 def address_databases(folder: Path) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from hoptrail_reports.pages.render import Pages, file_name
 from hoptrail_reports.report import DraftLine
 from hoptrail_reports.settings import ReportSettings
-from reports.pages.made_up_site import build
+from reports.pages.made_up_site import HOSTILE, build
 from testbed.browser import complaints
 
 DESKTOP = {"width": 1400, "height": 900}
@@ -58,9 +58,10 @@ def browse(chromium):
 
 
 def pages_of(night):
-    """A page of each sort."""
+    """A page of each sort, one of a relay with a hostile name among them."""
     busiest = max(night.report.relays.relays, key=lambda name: len(night.report.relays.into.get(name, ())))
-    return ["../index.html", "index.html", f"relays/{file_name(busiest)}", f"relays/{file_name(GATEWAY)}"]
+    relays = (busiest, HOSTILE, GATEWAY)
+    return ["../index.html", "index.html", *(f"relays/{file_name(relay)}" for relay in relays)]
 
 
 def box(page, name):
