@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import click
 
+from hoptrail_tracer.printable import printable
+
 FAILED = 1
 MISUSED = 2  # also a configuration that is refused
 INTERRUPTED = 130  # as a shell says of SIGINT
@@ -117,7 +119,7 @@ def main() -> None:
             raise
         message, code = expected
         for line in message.splitlines():
-            click.echo(f"hoptrail: {line}", err=True)
+            click.echo(f"hoptrail: {printable(line)}", err=True)
         sys.exit(code)
 
 

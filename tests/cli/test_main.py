@@ -49,6 +49,13 @@ def test_an_expected_failure_is_one_line(hoptrail, tmp_path):
     assert done.err.startswith(f"hoptrail: {tmp_path}/absent/store.sqlite: ")
 
 
+def test_a_failure_says_nothing_that_a_terminal_may_act_on(hoptrail, tmp_path):
+    done = hoptrail("trace", "--config", tmp_path / "a\x07b\u202ec.toml", tmp_path)
+    assert done.code == 2
+    assert r"a\x07b\u202ec.toml" in done.err
+    assert done.err.strip().isprintable()
+
+
 def test_a_missing_library_is_named_with_its_extra(hoptrail, monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "aiospamc", None)
     monkeypatch.setitem(sys.modules, "hoptrail.commands.status", None)

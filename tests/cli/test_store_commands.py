@@ -63,6 +63,13 @@ def test_a_file_that_cannot_be_made_is_named_without_the_systems_number(hoptrail
     assert (done.code, done.err) == (1, "hoptrail: /nonexistent/map.svg: No such file or directory\n")
 
 
+def test_import_names_a_file_by_nothing_that_a_terminal_may_act_on(hoptrail, config, tmp_path):
+    named = tmp_path / "a\x07b\u202ec.eml"
+    named.write_bytes(b"\x89PNG")
+    done = hoptrail("import", "--config", config, named)
+    assert done.err == f"hoptrail: {tmp_path}/a\\x07b\\u202ec.eml: no mail\n"
+
+
 def test_import_names_what_it_left_out_and_imports_the_rest(hoptrail, config, mailbox, tmp_path):
     (tmp_path / "picture.png").write_bytes(b"\x89PNG")
     done = hoptrail("import", "--config", config, tmp_path / "picture.png", mailbox, tmp_path / "absent")

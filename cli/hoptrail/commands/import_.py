@@ -19,6 +19,7 @@ from hoptrail_reports.shown import counted
 from hoptrail_store.importer import Import, ImportResult
 from hoptrail_store.logs.run import LogNames
 from hoptrail_store.store import Store
+from hoptrail_tracer.printable import printable
 
 _NAMED_MAX = 20  # files named on the terminal
 _LOCALTIME = Path("/etc/localtime")
@@ -80,11 +81,11 @@ def command(
     with Store.open(settings) as store, progress_bar(job.size_bytes(), in_bytes=True) as progress:
         result = job.run(store, progress)
     for left_out in result.left_out[:_NAMED_MAX]:
-        click.echo(f"hoptrail: {left_out.path}: {left_out.reason}", err=True)
+        click.echo(f"hoptrail: {printable(f'{left_out.path}: {left_out.reason}')}", err=True)
     if (more := result.left_out_files - _NAMED_MAX) > 0:
         click.echo(f"hoptrail: and {more:,} more", err=True)
     for line in result.broken:
-        click.echo(f"hoptrail: {line}", err=True)
+        click.echo(f"hoptrail: {printable(line)}", err=True)
     if (more := result.broken_lines - len(result.broken)) > 0:
         click.echo(f"hoptrail: and {more:,} more broken lines", err=True)
     click.echo(json.dumps(_document(result)) if as_json else _summary(result, settings.path))
