@@ -35,6 +35,7 @@ from hoptrail_store.archive.moving import expire_days, move_days
 from hoptrail_store.errors import StoreError
 from hoptrail_store.learning import is_learnt, learn
 from hoptrail_store.reader import Reader, open_readonly
+from hoptrail_store.recorder import drain
 from hoptrail_store.retention import prune
 from hoptrail_store.rows import milliseconds
 from hoptrail_store.settings import StoreSettings
@@ -110,6 +111,7 @@ def run(settings: NightlySettings, day: date, *, progress: Progress, now: dateti
     if day >= today:
         raise OpenDayError(f"{day} is not over yet (days are UTC days); the last closed day is {today - ONE_DAY}")
     folder = NightsFolder(Path(settings.reports.directory))
+    drain(settings.store)  # what a milter that runs no more has left
     with (
         folder.locked(),
         open_readonly(settings.store.path) as reader,
@@ -142,6 +144,7 @@ class _Job:
         self._attempt(MAP_STEP, self._map_step)
         self._attempt("abuse drafts", self._drafts_step)
         self._attempt("address databases", self._places_step)
+        self.progress.begin("figures of the day")
         report = replace(
             gather(
                 self.reader,

@@ -172,7 +172,11 @@ def map_page(relays: RelayMap, drawing: Folded, *, title: str) -> str:
     """One map with its relays in a table, as a page of its own."""
     busiest = [(name, relays.relays[name]) for name in relays.busiest]
     drawn = Markup(svg.draw(relays, drawing, title=title))  # noqa: S704 - escaped where it is made
-    return environment().get_template("map.html").render(title=title, relays=relays, map=drawn, rows=busiest)
+    return (
+        environment()
+        .get_template("map.html")
+        .render(title=title, relays=relays, map=drawn, rows=busiest[:RELAYS_LISTED])
+    )
 
 
 def file_name(relay: str) -> str:

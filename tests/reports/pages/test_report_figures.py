@@ -15,12 +15,13 @@ from hoptrail_reports.geography import Geography, Region, geography, nowhere, pl
 from hoptrail_reports.pages.charts import Bar, bars
 from hoptrail_reports.pages.figures import cards
 from hoptrail_reports.pages.ranking import change, ranked, share_change
-from hoptrail_reports.pages.render import Pages
+from hoptrail_reports.pages.render import Pages, map_page
 from hoptrail_reports.pages.world import country_name, outlines, shade, world_map
 from hoptrail_reports.report import DraftLine, figures
 from hoptrail_reports.text import WIDTH, text
 from hoptrail_reports.topology import tables
 from hoptrail_reports.topology.details import RelayDetails
+from hoptrail_reports.topology.fold import fold
 from hoptrail_reports.topology.graph import relay_map
 from hoptrail_reports.topology.traffic import traffic
 from hoptrail_reports.weekly import shifts, week_shifts
@@ -288,3 +289,10 @@ def test_text_compares_shares_with_the_day_before(done):
     lines = done.text.splitlines()
     assert "  spam                        16   40% of those scored; day before: +15.0 pts" in lines
     assert "  messages                    40   day before: +100%" in lines
+
+
+def test_page_of_a_map_lists_a_thousand_relays_and_says_where_the_others_are():
+    many = relay_map(traffic(way(f"r{n}.example", "mx.example.org") for n in range(1_200)))
+    page = map_page(many, fold(many), title="many")
+    assert page.count("<tr>") == 1 + 1_000
+    assert "These are the 1,000 with most mail of 1,201" in page
