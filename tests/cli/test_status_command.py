@@ -1,6 +1,7 @@
 """What `hoptrail status` shows of a running milter, also where its store is out of order."""
 
 import json
+import re
 import subprocess
 
 import pytest
@@ -47,6 +48,16 @@ def test_everything_is_there_for_programs(hoptrail, config):
     assert live["counters"]["waiting_store_bytes"] == 0
     assert {zone["zone"] for zone in live["zones_paused"]} == {"bl.example.net", "zen.spamhaus.org"}
     assert live["harvesters"] == []
+
+
+def test_store_that_cannot_be_read_is_a_failure_and_the_milter_is_shown(hoptrail, config, tmp_path):
+    broken = tmp_path / "broken.sqlite"
+    broken.write_bytes(b"this is no database" * 1000)
+    config.write_text(re.sub('path = ".*"', f'path = "{broken}"', config.read_text()))
+    done = hoptrail("status", "--config", config)
+    assert (done.code, "in 2 workers" in done.out) == (1, True)
+    done = hoptrail("status", "--config", config, "--json")
+    assert (done.code, "not an SQLite file" in json.loads(done.out)["store_fault"]) == (1, True)
 
 
 def test_neither_store_nor_milter_is_a_failure(hoptrail, tmp_path):

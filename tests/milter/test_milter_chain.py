@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 
 from hoptrail_store.reader import open_readonly
-from testbed.daemon import delivered, running_daemon, send, unfolded
+from testbed.daemon import delivered, running_daemon, send, unfolded, wait_until_stored
 from testbed.places import private_folder
 from testbed.postfix import Postfix
 from testbed.sendmail import Sendmail
@@ -79,6 +79,7 @@ def test_fields_of_all_milters_arrive(beds):
 
 def test_result_of_a_verifier_before_it_is_recorded_and_of_one_after_it_is_not(beds):
     daemon, sent, _fields = beds
+    wait_until_stored(daemon.settings.store.path)
     with open_readonly(daemon.store) as reader:
         [record] = reader.find(f"<{sent.mark}>")
     kept = [value for name, value in record.fields if name == b"Authentication-Results"]

@@ -24,7 +24,7 @@ def test_nothing_of_people_reaches_the_stores_files(tmp_path):
             smtp.docmd("XCLIENT ADDR=203.0.113.9 NAME=dsl-203-0-113-9.isp.example HELO=client.example.net")
             sent = send(smtp, HEAD, sender="<carla.client@example.net>")
         [row] = daemon.rows("SELECT * FROM message")
-        content = b"".join(path.read_bytes() for path in daemon.store.parent.iterdir())
+        content = b"".join(path.read_bytes() for path in daemon.store.parent.rglob("*") if path.is_file())
         origin = unfolded(delivered(mta, sent))["x-hoptrail-origin"][0]
     assert row["envelope_from"].endswith("@example.net")
     people = [b"alice", b"carla", b"Dear", b"198.51.100.7", b"198-51-100-7", b"203.0.113.9", b"203-0-113-9"]

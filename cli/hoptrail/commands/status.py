@@ -2,8 +2,11 @@
 
 import json
 import sqlite3
+import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import click
@@ -15,6 +18,7 @@ from hoptrail_milter.endpoint import parse_endpoint
 from hoptrail_milter.status import fetch
 from hoptrail_store.archive.ledger import PartRecord, recorded_parts
 from hoptrail_store.errors import StoreError
+from hoptrail_store.journal import backlog_bytes
 from hoptrail_store.reader import StoreSummary, open_readonly
 from hoptrail_tracer.printable import printable
 
@@ -25,9 +29,14 @@ Rows = Iterator[tuple[str, str]]
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON object.")
 @configured
 def command(config: Config, *, as_json: bool) -> None:
-    """Sum up the store and the running milter."""
+    """Sum up the store and the running milter.
+
+    The exit code is 1 where there is a store that cannot be read, or neither store nor milter.
+    """
     live = _live(config)
-    summary, parts, failure = None, [], ""
+    summary, parts, failure, waiting = None, [], "", 0
+    with suppress(OSError):
+        waiting = backlog_bytes(config.store)
     try:
         with open_readonly(config.store.path) as reader:
             summary, parts = reader.summary(), recorded_parts(reader.db.conn, "state <> 'expired'")
@@ -36,10 +45,11 @@ def command(config: Config, *, as_json: bool) -> None:
             raise
         failure = str(error)  # a milter whose store is out of order is what one wants to see most
     if as_json:
-        click.echo(json.dumps({"store": summary and _document(summary), "milter": live}))
-        return
+        stored = {"store": summary and _document(summary), "store_fault": failure or None}
+        click.echo(json.dumps(stored | {"waiting_bytes": waiting, "milter": live}))
+        sys.exit(_is_fault(config, summary))
     if summary:
-        _write("store", config.store.path, _store_rows(summary))
+        _write("store", config.store.path, _store_rows(summary, waiting))
     else:
         click.echo(f"store      {failure}")
     if config.store.archive or parts:
@@ -48,6 +58,12 @@ def command(config: Config, *, as_json: bool) -> None:
         _write("milter", config.milter.status, _milter_rows(live))
     else:
         click.echo("milter     not running, or its [milter] status is out of reach")
+    sys.exit(_is_fault(config, summary))
+
+
+def _is_fault(config: Config, summary: StoreSummary | None) -> bool:
+    """Whether there is a store that cannot be read: before the first message, there is none."""
+    return summary is None and Path(config.store.path).exists()
 
 
 def _live(config: Config) -> dict[str, Any] | None:
@@ -65,14 +81,16 @@ def _write(title: str, where: str, rows: Rows) -> None:
         click.echo(f"  {name:<24} {value}")
 
 
-def _store_rows(summary: StoreSummary) -> Rows:
+def _store_rows(summary: StoreSummary, waiting_bytes: int) -> Rows:
     yield "size", f"{summary.size_bytes / 1e6:,.1f} MB"
     yield "messages", f"{summary.messages:,}"
     if summary.oldest and summary.newest:
         yield "from", f"{summary.oldest:%Y-%m-%d %H:%M} to {summary.newest:%Y-%m-%d %H:%M} UTC"
     yield "hops", f"{summary.hops:,} between {summary.names:,} names and addresses"
     yield "spam", f"{summary.spam:,}, of which {summary.evidence:,} kept whole"
-    yield "refused recipients", f"{summary.refusals:,}"
+    yield "refused recipients", f"{summary.refusals:,} (counted twice a minute)"
+    if waiting_bytes:
+        yield "on its way", f"{waiting_bytes:,} bytes in the journal beside it"
 
 
 def _archive_rows(parts: Sequence[PartRecord]) -> Rows:

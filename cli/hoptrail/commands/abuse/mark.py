@@ -12,6 +12,7 @@ from hoptrail_reports.abuse.incoming import read_mail
 from hoptrail_reports.abuse.recognition import HandedIn
 from hoptrail_reports.errors import ReportError
 from hoptrail_store.reader import Reader
+from hoptrail_store.recorder import drain
 from hoptrail_store.records import MessageRecord
 from hoptrail_store.store import Store
 from hoptrail_tracer.printable import printable
@@ -37,6 +38,7 @@ def command(config: Config, messages: tuple[str, ...], *, forwarded: bool, undo:
     """
     if bool(messages) == forwarded or ("-" in messages and len(messages) > 1):
         raise click.UsageError("name messages, or '-', or --forwarded")
+    drain(config.store)  # a recipe may hand a message in within the moment in which it came
     with Store.open(config.store) as store:
         found = _read(store, messages, forwarded=forwarded)
         for one in found:
