@@ -11,7 +11,10 @@ from testbed.places import ROOT, TOP, unpacked
 
 pytestmark = pytest.mark.services
 
-UNITS = ["hoptrail-milter.service", "hoptrail-nightly.service", "hoptrail-nightly.timer", "hoptrail-web.service"]
+UNITS = [
+    *("hoptrail-milter.service", "hoptrail-nightly.service", "hoptrail-nightly.timer"),
+    *("hoptrail-send.service", "hoptrail-send.timer", "hoptrail-web.service"),
+]
 SOURCE = TOP / "contrib/systemd"
 
 
@@ -47,7 +50,10 @@ def test_systemd_verifies_the_unit(host, unit):
 
 @pytest.mark.parametrize(
     ("unit", "exposure"),
-    [("hoptrail-milter.service", 1.5), ("hoptrail-nightly.service", 1.2), ("hoptrail-web.service", 1.1)],
+    [
+        *(("hoptrail-milter.service", 1.5), ("hoptrail-nightly.service", 1.2)),
+        *(("hoptrail-send.service", 1.2), ("hoptrail-web.service", 1.1)),
+    ],
 )
 def test_sandbox_is_no_weaker_than_docs_say(host, unit, exposure):
     done = systemd("systemd-analyze", host, "security", "--offline=true", unit)
@@ -84,8 +90,9 @@ def test_every_setting_stands_below_an_explanation():
         assert all(len(line) <= 120 for line in lines), path
 
 
-def test_nightly_walls_are_those_of_the_milter():
-    assert walls("hoptrail-nightly.service") - {"PrivateUsers=yes"} <= walls("hoptrail-milter.service")
+@pytest.mark.parametrize("unit", ["hoptrail-nightly.service", "hoptrail-send.service"])
+def test_walls_are_those_of_the_milter(unit):
+    assert walls(unit) - {"PrivateUsers=yes"} <= walls("hoptrail-milter.service")
 
 
 def walls(unit: str) -> set[str]:
