@@ -6,6 +6,7 @@ import json
 import lzma
 import os
 from datetime import UTC, datetime
+from functools import partial
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -220,8 +221,18 @@ def test_logs_packed_with_zstd_are_read(tmp_path):
     assert take_in(tmp_path, packed)[0].imported == 2
 
 
-def test_a_file_that_unpacks_without_end_is_left_out(tmp_path):
-    bomb = bz2.compress(b"May  1 12:00:00 mx1 postfix/qmgr[13]: x\n" + bytes(300 << 20))
+@pytest.mark.parametrize(
+    "packer",
+    [
+        bz2.compress,
+        partial(gzip.compress, compresslevel=4),
+        partial(lzma.compress, preset=0),
+        pa.Codec("zstd").compress,
+    ],
+    ids=["bz2", "gz", "xz", "zst"],
+)
+def test_a_file_that_unpacks_without_end_is_left_out(tmp_path, packer):
+    bomb = bytes(packer(b"May  1 12:00:00 mx1 postfix/qmgr[13]: x\n" + bytes(300 << 20)))
     result, _ = take_in(tmp_path, bomb)
     assert "300 times its size" in result.left_out[0].reason
 
