@@ -101,6 +101,36 @@ def test_pages_are_accessible_by_axe_in_both_schemes_and_sizes(night, browse, sc
         assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == []
 
 
+def luminance(colour):
+    """Of a colour as #rrggbb (WCAG 2.2, relative luminance)."""
+    channels = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    linear = [each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in channels]
+    return sum(weight * each for weight, each in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def contrast(one, other):
+    darker, lighter = sorted((luminance(one), luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_letters_and_lines_of_the_pictures_stand_out_from_their_ground(small, browse, scheme):
+    """WCAG 2.2 AA: 4.5 for text, 3 for lines; axe-core does not look into pictures."""
+    page = browse(small, color_scheme=scheme)
+    look = "name => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim()"
+
+    def colour(name):
+        return page.evaluate(look, name)
+
+    for ground in ("paper", "panel", "ours", "seen", "claimed"):
+        assert contrast(colour("ink"), colour(ground)) >= 4.5
+    for text in ("dim", "accent", "blue", "purple", "red", "green", "badge"):
+        assert contrast(colour(text), colour("paper")) >= 4.5, text
+    assert contrast(colour("dim"), colour("ours")) >= 4.5
+    assert contrast(colour("badge-ink"), colour("badge")) >= 4.5
+    assert contrast(colour("none"), colour("paper")) >= 3
+
+
 def test_no_page_scrolls_sideways_on_a_phone(night, browse):
     for name in pages_of(night):
         assert not is_wider_than_screen(browse(night, name, viewport=PHONE))
