@@ -36,7 +36,7 @@ def keep_records(settings: DaemonSettings, counters: Counters, log: Log, orders:
         order = None
         stored = recorder.step()
         with suppress(OSError):
-            counters.set("waiting_store_bytes", recorder.backlog_bytes())
+            counters.set("waiting_store_bytes", recorder.waiting_bytes())
         try:
             if orders.poll(0 if stored == PORTION else PAUSE_S):
                 order = orders.recv()

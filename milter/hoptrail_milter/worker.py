@@ -14,7 +14,7 @@ from hoptrail_milter.services import Services
 from hoptrail_milter.settings import DaemonSettings
 from hoptrail_milter.shared import Seat
 
-FLUSH_S: Final = 30.0  # how long refusals may wait in memory: what kill -9 can lose of them
+FLUSH_S: Final = 5.0  # how long refusals may wait in memory: what kill -9 can lose of them
 TICK_S: Final = 1.0
 DRAIN_TICK_S: Final = 0.05
 

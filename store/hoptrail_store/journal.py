@@ -12,7 +12,7 @@ import os
 import struct
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from json import dumps
@@ -198,11 +198,16 @@ def segments(settings: StoreSettings) -> list[Path]:
 
 
 def backlog_bytes(settings: StoreSettings) -> int:
-    """Return the size of all segments, those included that are read but not yet deleted. Raises OSError."""
+    """Return the size of all segments, what is stored but not yet deleted included. Raises OSError."""
+    return waiting_bytes(settings, {})
+
+
+def waiting_bytes(settings: StoreSettings, stored: Mapping[str, int]) -> int:
+    """Return how much the segments hold beyond what is `stored` of each. Raises OSError."""
     total = 0
     for path in segments(settings):
         with suppress(FileNotFoundError):
-            total += path.stat().st_size
+            total += path.stat().st_size - stored.get(path.name, 0)
     return total
 
 

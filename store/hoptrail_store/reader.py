@@ -15,7 +15,7 @@ from hoptrail_store.assembly import moment
 from hoptrail_store.database import check_version, open_database
 from hoptrail_store.errors import UnavailableStoreError
 from hoptrail_store.records import MessageRecord, RefusalCount
-from hoptrail_store.rows import milliseconds
+from hoptrail_store.rows import journal_read, milliseconds
 from hoptrail_store.sqlite import Database
 
 _PORTION = 500  # messages; below SQLite's limit of bound values
@@ -76,6 +76,10 @@ class Reader:
         )
         oldest, newest = row.pop("oldest"), row.pop("newest")
         return StoreSummary(oldest=oldest and moment(oldest), newest=newest and moment(newest), **row)
+
+    def journal_read(self) -> dict[str, int]:
+        """Return up to where each segment of the journal is stored."""
+        return journal_read(self.db.conn)
 
     def find(self, key: str) -> list[MessageRecord]:
         """Return the messages with this id, queue id or Message-ID (with or without its brackets), newest first."""

@@ -94,9 +94,9 @@ class Recorder:
         self._note_success()
         return stored
 
-    def backlog_bytes(self) -> int:
+    def waiting_bytes(self) -> int:
         """Return how much of the journal is not stored yet. Raises OSError."""
-        return journal.backlog_bytes(self._settings) - sum(self._stored.values())
+        return journal.waiting_bytes(self._settings, self._stored)
 
     def _step(self) -> int:
         """Store a portion; anew, from what the next file says is stored, where the file was moved or is damaged."""

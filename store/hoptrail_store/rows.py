@@ -240,6 +240,11 @@ def remember(connection: sqlite3.Connection, answers: Sequence[Answer]) -> None:
     )
 
 
+def journal_read(connection: sqlite3.Connection) -> dict[str, int]:
+    """Return up to where each segment of the journal is stored, bytes from its beginning."""
+    return dict(connection.execute("SELECT segment, stored FROM journal").fetchall())
+
+
 def note_journal(connection: sqlite3.Connection, stored: Mapping[str, int], gone: Sequence[str]) -> None:
     """Note up to where segments of the journal are stored, and forget those that are gone."""
     connection.executemany("INSERT OR REPLACE INTO journal VALUES (?, ?)", stored.items())

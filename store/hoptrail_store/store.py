@@ -118,7 +118,7 @@ class Store:
     def journal_read(self) -> dict[str, int]:
         """Return up to where each segment of the journal is stored, bytes from its beginning. Raises StoreError."""
         try:
-            return dict(self._connection.execute("SELECT segment, stored FROM journal").fetchall())
+            return rows.journal_read(self._connection)
         except sqlite3.Error as error:
             raise store_error(self.path, error) from error
 

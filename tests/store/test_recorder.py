@@ -143,9 +143,9 @@ def test_one_recorder_at_a_time(settings, journal, recorder, make_record):
 
 def test_backlog_is_what_is_not_stored_yet(journal, recorder, make_record):
     journal.record(make_record())
-    assert recorder.backlog_bytes() > 0
+    assert recorder.waiting_bytes() > 0
     recorder.step()
-    assert recorder.backlog_bytes() == 0
+    assert recorder.waiting_bytes() == 0
 
 
 def test_draining_stores_all_or_waits_for_who_does(settings, journal, recorder, make_record):

@@ -18,7 +18,7 @@ from hoptrail_milter.endpoint import parse_endpoint
 from hoptrail_milter.status import fetch
 from hoptrail_store.archive.ledger import PartRecord, recorded_parts
 from hoptrail_store.errors import StoreError
-from hoptrail_store.journal import backlog_bytes
+from hoptrail_store.journal import waiting_bytes
 from hoptrail_store.reader import StoreSummary, open_readonly
 from hoptrail_tracer.printable import printable
 
@@ -35,18 +35,20 @@ def command(config: Config, *, as_json: bool) -> None:
     """
     live = _live(config)
     summary, parts, failure, waiting = None, [], "", 0
-    with suppress(OSError):
-        waiting = backlog_bytes(config.store)
+    stored: dict[str, int] = {}
     try:
         with open_readonly(config.store.path) as reader:
             summary, parts = reader.summary(), recorded_parts(reader.db.conn, "state <> 'expired'")
+            stored = reader.journal_read()
     except (StoreError, sqlite3.Error) as error:
         if live is None:
             raise
         failure = str(error)  # a milter whose store is out of order is what one wants to see most
+    with suppress(OSError):
+        waiting = waiting_bytes(config.store, stored)
     if as_json:
-        stored = {"store": summary and _document(summary), "store_fault": failure or None}
-        click.echo(json.dumps(stored | {"waiting_bytes": waiting, "milter": live}))
+        document = {"store": summary and _document(summary), "store_fault": failure or None, "waiting_bytes": waiting}
+        click.echo(json.dumps({**document, "milter": live}))
         sys.exit(_is_fault(config, summary))
     if summary:
         _write("store", config.store.path, _store_rows(summary, waiting))
@@ -88,7 +90,7 @@ def _store_rows(summary: StoreSummary, waiting_bytes: int) -> Rows:
         yield "from", f"{summary.oldest:%Y-%m-%d %H:%M} to {summary.newest:%Y-%m-%d %H:%M} UTC"
     yield "hops", f"{summary.hops:,} between {summary.names:,} names and addresses"
     yield "spam", f"{summary.spam:,}, of which {summary.evidence:,} kept whole"
-    yield "refused recipients", f"{summary.refusals:,} (counted twice a minute)"
+    yield "refused recipients", f"{summary.refusals:,}"
     if waiting_bytes:
         yield "on its way", f"{waiting_bytes:,} bytes in the journal beside it"
 
