@@ -6,10 +6,10 @@ example, and `ipaddress` would call it private.
 
 from bisect import bisect_right
 from enum import StrEnum
-from functools import lru_cache
 from ipaddress import ip_network
 from typing import NamedTuple
 
+from hoptrail_tracer.memory import remembered
 from hoptrail_tracer.received.address import packed
 
 
@@ -57,7 +57,7 @@ def _borders(version: int) -> tuple[list[int], list[Scope]]:
 _BORDERS = {4: _borders(_IPV4), 16: _borders(_IPV6)}  # by the length of an address in bytes
 
 
-@lru_cache(maxsize=32768)
+@remembered(32768)
 def address(text: str | None) -> Address | None:
     """The address a text means; None where it means none. IPv4-mapped IPv6 counts as IPv4, a zone is dropped."""
     found = packed(text) if text else None
@@ -67,7 +67,7 @@ def address(text: str | None) -> Address | None:
     return Address(int.from_bytes(found, "big"), _IPV4 if len(found) == _IPV4 else _IPV6, where)
 
 
-@lru_cache(maxsize=32768)
+@remembered(32768)
 def scope(text: str | None) -> Scope | None:
     """Where an address means something; None for what is no address."""
     return _scope(packed(text)) if text else None

@@ -136,12 +136,12 @@ def find(
 
 def _at_writer(found: list[Finding], index: int, hop: Received, date_s: float | None) -> None:
     """What a line shows about whoever wrote it."""
-    software, protocol = hop.software, hop.protocol
-    fits, made_s = fingerprint.read_id(hop)
+    mark, protocol = fingerprint.mark_of(hop.software), hop.protocol
+    fits, made_s = fingerprint.read_id(hop, mark)
     if fits is False:
-        found.append(Finding("id-shape", f"{software} does not make queue ids like {hop.id}", index, index))
-    if software is not None and protocol is not None and fingerprint.protocol_fits(software, protocol) is False:
-        found.append(Finding("line-shape", f"{software} does not write 'with {protocol}'", index, index))
+        found.append(Finding("id-shape", f"{hop.software} does not make queue ids like {hop.id}", index, index))
+    if mark is not None and mark.spells is not None and protocol is not None and not mark.spells(protocol):
+        found.append(Finding("line-shape", f"{hop.software} does not write 'with {protocol}'", index, index))
     if made_s is not None and date_s is not None and abs(made_s - date_s) > ID_TIME_S:
         made = datetime.fromtimestamp(made_s, UTC)
         text = f"the queue id {hop.id} was made on {made:%Y-%m-%d}, yet the line is dated {hop.date:%Y-%m-%d}"

@@ -51,8 +51,8 @@ def trace(
     the newest believed line does. Raises SiteError where the site's declarations cannot be read.
     """
     declared = compile_site(site) if site is not _UNDECLARED else _NOTHING_DECLARED
-    if connection is not None:
-        connection = replace(connection, ip=canonical(connection.ip) if connection.ip else None)
+    if connection is not None and (ip := canonical(connection.ip) if connection.ip else None) != connection.ip:
+        connection = replace(connection, ip=ip)
     lines = list(map(parse, _bounded(received)))
     own = connection is not None and not _records(lines, connection)
     first_line = 1 if own else 0
@@ -67,11 +67,11 @@ def trace(
     if fields:
         found = evidence.read_believed(fields, received, lines_believed=walked.believed - first_line, whole=whole)
     synthetic = _synthetic(found, walked, hops, whole=whole) if found else None
-    dates_s = [date.timestamp() if (date := hop.date) is not None else None for hop in hops]
+    dates_s, delays_s = _times(hops)
     trusts, anomalies, reasons = judgement.judge(
         hops, texts, dates_s, walked, declared, lines_left_out=cut, history=history, now=now
     )
-    judged = _judged(hops, trusts, _delays(dates_s), reasons, first_line)
+    judged = _judged(hops, trusts, delays_s, reasons, first_line)
     if synthetic is not None:
         judged.append(_synthetic_hop(*synthetic))
     origin = find_origin(
@@ -151,22 +151,23 @@ def _judged(
     return judged
 
 
-def _delays(dates_s: Sequence[float | None]) -> list[float | None]:
-    """Seconds from the next older dated hop to each hop."""
-    delays: list[float | None] = []
-    older: float | None = None
-    for date in reversed(dates_s):
-        if date is None:
-            delays.append(None)
-        else:
-            delays.append(_micros(date - older) if older is not None else None)
-            older = date
-    delays.reverse()
-    return delays
-
-
-def _micros(seconds: float) -> float:
-    return seconds if seconds.is_integer() else round(seconds, 6)
+def _times(hops: Sequence[Received]) -> tuple[list[float | None], list[float | None]]:
+    """When each hop was, in seconds since 1970, and the seconds from the next older dated hop to it."""
+    dates_s: list[float | None] = []
+    delays_s: list[float | None] = []
+    newer_index, newer_s = -1, 0.0
+    for index, hop in enumerate(hops):
+        delays_s.append(None)
+        if hop.date is None:
+            dates_s.append(None)
+            continue
+        date_s = hop.date.timestamp()
+        dates_s.append(date_s)
+        if newer_index >= 0:
+            delay_s = newer_s - date_s
+            delays_s[newer_index] = delay_s if delay_s.is_integer() else round(delay_s, 6)
+        newer_index, newer_s = index, date_s
+    return dates_s, delays_s
 
 
 def _synthetic(

@@ -13,7 +13,7 @@ T = TypeVar("T")
 def draft_of(frozen: type[T]) -> type[T]:
     """A class with the slots of a frozen dataclass, filled from as many values in the order of its fields."""
     names = tuple(field.name for field in fields(frozen))  # type: ignore[arg-type]
-    slots = ", ".join(f"self.{name}" for name in names)
+    fill = "; ".join(f"self.{name} = {name}" for name in names)
     made: dict[str, Any] = {}
-    exec(f"def __init__(self, *values): ({slots}) = values", made)  # noqa: S102 - as dataclasses does, from names alone
+    exec(f"def __init__(self, {', '.join(names)}): {fill}", made)  # noqa: S102 - as dataclasses does, from names alone
     return type(f"{frozen.__name__}Draft", (), {"__slots__": names, "__init__": made["__init__"]})

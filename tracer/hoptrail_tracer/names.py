@@ -7,7 +7,8 @@ owners that share a suffix nobody lists here. So a shared domain alone never mak
 
 import ipaddress
 import re
-from functools import lru_cache
+
+from hoptrail_tracer.memory import remembered
 
 _SECOND_LEVELS = frozenset(
     {
@@ -51,7 +52,7 @@ MAX_NAME_LENGTH = 255
 """RFC 1035 section 2.3.4; what is longer is no host name."""
 
 
-@lru_cache(maxsize=16384)
+@remembered(16384)
 def registrable(name: str) -> str | None:
     """The domain that somebody registered a host name in; None for addresses and unqualified names.
 
@@ -70,7 +71,7 @@ def registrable(name: str) -> str | None:
     return _ONE_OWNER.get(domain, domain)
 
 
-@lru_cache(maxsize=16384)
+@remembered(16384)
 def canonical(name: str) -> str | None:
     """A host name in lower case without final dot; None where the text is none (an address, too long, empty)."""
     return _canonical(name)
@@ -107,8 +108,11 @@ def same_label(one: str | None, other: str | None) -> bool:
     """Whether two names agree in a first label so long that it is no common word such as `mail` or `gateway`."""
     if not one or not other:
         return False
-    first, second = one.partition(".")[0].lower(), other.partition(".")[0].lower()
-    return first == second and len(first) >= _TELLING_LENGTH
+    first, second = one.lower(), other.lower()
+    if first[:_TELLING_LENGTH] != second[:_TELLING_LENGTH]:  # as most do, and labels take longer to cut out
+        return False
+    label = first.partition(".")[0]
+    return len(label) >= _TELLING_LENGTH and label == second.partition(".")[0]
 
 
 def is_qualified(name: str | None) -> bool:

@@ -10,6 +10,10 @@ from hoptrail_tracer.sitematch import Site
 from hoptrail_tracer.trust import Walk
 
 _Draft = draft_of(Origin)
+
+# Before Python 3.12 a member costs thirty nanoseconds wherever it is read from its class.
+_GLOBAL, _FORGED, _VOUCHED = Scope.GLOBAL, Trust.FORGED, Trust.VOUCHED
+_LOOPBACK, _PRIVATE = Scope.LOOPBACK, Scope.PRIVATE
 _NOBODY: frozenset[int] = frozenset()
 
 _BASIS = {
@@ -114,22 +118,28 @@ def find_deeper(hops: Sequence[Hop], origin: Origin, anomalies: Sequence[Anomaly
     if origin.hop is None or origin.basis in {"inside", "local"}:
         return None
     doubtful = {anomaly.hop for anomaly in anomalies if anomaly.weight >= _DOUBTFUL} if anomalies else _NOBODY
-    below = []
+    vouched = claimed = None
     for index in range(origin.hop + 1, len(hops)):
         hop = hops[index]
-        if index in doubtful or hop.trust is Trust.FORGED:
+        trust, ip = hop.trust, hop.received.ip
+        if index in doubtful or trust is _FORGED:
             break
-        if hop.received.ip != origin.ip and scope(hop.received.ip) is Scope.GLOBAL:
-            below.append(index)
-    if not below:
+        if ip is not None and ip != origin.ip and scope(ip) is _GLOBAL:
+            if trust is _VOUCHED:
+                vouched = index
+            else:
+                claimed = index
+    if vouched is not None:
+        index, base = vouched, _DEEPER_VOUCHED
+    elif claimed is not None:
+        index, base = claimed, _DEEPER_CLAIMED
+    else:
         return None
-    vouched = [index for index in below if hops[index].trust is Trust.VOUCHED]
-    index, base = (vouched[-1], _DEEPER_VOUCHED) if vouched else (below[-1], _DEEPER_CLAIMED)
     said = hops[index].received
     steps = index - origin.hop - 1
     draft = _Draft(
         said.ip,
-        said.rdns if vouched else None,
+        said.rdns if vouched is not None else None,
         hops[index].trust,
         round(base * _DEEPER_DECAY**steps, 2),
         str(hops[index].trust),
@@ -148,7 +158,7 @@ def _is_inside(hop: Hop, walked: Walk, site: Site) -> bool:
     if walked.end is None or walked.end is Rule.UNDECLARED_RECEIVER:
         return True
     where = scope(hop.received.ip)
-    if where is Scope.LOOPBACK or where is Scope.PRIVATE:
+    if where is _LOOPBACK or where is _PRIVATE:
         return True
     return bool(site.internal.entries) and site.internal.has(hop.received.ip, None)
 

@@ -71,7 +71,7 @@ class Site:
     msas: HostList
     forwarders: HostList
     lists: HostList
-    domains: frozenset[str]
+    below: tuple[str, ...]  # the mail domains, each with a dot before it
     declared: bool
     names_hosts: bool
 
@@ -80,9 +80,9 @@ class Site:
         host = canonical(name) if name else None
         if host is None:
             return False
-        if host == self.hostname or self.trusted.has(None, host):
+        if host == self.hostname or (self.trusted.entries and self.trusted.has(None, host)):
             return True
-        return any(host == domain or host.endswith(f".{domain}") for domain in self.domains)
+        return f".{host}".endswith(self.below)
 
 
 @lru_cache(maxsize=64)
@@ -97,7 +97,7 @@ def compile_site(settings: SiteSettings) -> Site:
         msas=host_list(settings.msas),
         forwarders=host_list(settings.forwarders),
         lists=host_list(settings.lists),
-        domains=frozenset(filter(None, map(canonical, settings.domains))),
+        below=tuple(f".{domain}" for domain in map(canonical, settings.domains) if domain),
         declared=bool(trusted),
         names_hosts=bool(trusted or settings.msas or settings.forwarders or settings.lists),
     )

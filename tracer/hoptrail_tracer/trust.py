@@ -41,6 +41,10 @@ _NEAR_V6_BITS = 32
 _LOOPBACK, _PRIVATE = Scope.LOOPBACK, Scope.PRIVATE
 _FETCH, _LOCAL, _HTTP, _SUBMISSION = Kind.FETCH, Kind.LOCAL, Kind.HTTP, Kind.SUBMISSION
 _MAPI, _INTERNAL = Kind.MAPI, Kind.INTERNAL
+_TOP_LINE, _UNREADABLE, _NO_ADDRESS = Rule.TOP_LINE, Rule.UNREADABLE, Rule.NO_ADDRESS
+_AUTHENTICATED, _SUBMISSION_HOST = Rule.AUTHENTICATED, Rule.SUBMISSION_HOST
+_LOOKED_PAST = frozenset({Rule.FORWARDER, Rule.MAILING_LIST})
+_INFERRED = frozenset({Rule.PRIVATE_HANDOFF, Rule.OWN_DOMAIN, Rule.OWN_NEIGHBOUR})
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,7 @@ def walk(hops: Sequence[Received], texts: Sequence[str | None], site: Site, *, o
     `texts` are the lines that were read, None for a hop made from the connection. `observed`: the first hop is our own
     MTA's connection.
     """
-    path = _Path(Rule.OWN_HOP if observed else Rule.TOP_LINE, None if site.declared else set())
+    path = _Path(Rule.OWN_HOP if observed else _TOP_LINE, None if site.declared else set())
     path.source_via = path.via
     reasons: list[tuple[str, ...]] = []
     end: Rule | None = None
@@ -117,13 +121,13 @@ def walk(hops: Sequence[Received], texts: Sequence[str | None], site: Site, *, o
             path.home, path.signed_pickup = (), True
         if not admits:
             end = rule
-            handed_in = rule is Rule.AUTHENTICATED or rule is Rule.SUBMISSION_HOST
+            handed_in = rule is _AUTHENTICATED or rule is _SUBMISSION_HOST
             break
         if rule not in _STAYING:
             _step(path, rule, received, site)
     if end is None and path.home:
         end = Rule.LOCAL_PICKUP
-    if end is Rule.UNREADABLE or end is Rule.NO_ADDRESS:
+    if end is _UNREADABLE or end is _NO_ADDRESS:
         path.source = None
     name = _undoubted(hops[path.source], texts[path.source]) if path.source is not None else None
     draft = _WalkDraft(
@@ -136,6 +140,9 @@ def walk(hops: Sequence[Received], texts: Sequence[str | None], site: Site, *, o
 def _step(path: _Path, rule: Rule, received: Received, site: Site) -> None:
     """Move on to the client that was admitted, another host than the one that wrote `received`."""
     path.client = received
+    if rule in _INFERRED:
+        path.via = rule if path.via not in _LOOKED_PAST else path.via
+        return
     match rule:
         case Rule.FETCH_MARKER:
             path.via, path.source, path.behind_msa, path.client = Rule.FETCH_MARKER, None, False, None
@@ -146,8 +153,6 @@ def _step(path: _Path, rule: Rule, received: Received, site: Site) -> None:
             path.via, path.domains = rule, None
         case Rule.SUBMISSION_HOST:
             path.via, path.behind_msa = rule, True
-        case Rule.PRIVATE_HANDOFF | Rule.OWN_DOMAIN | Rule.OWN_NEIGHBOUR:
-            path.via = rule if path.via not in {Rule.FORWARDER, Rule.MAILING_LIST} else path.via
         case _:
             pass
 

@@ -15,7 +15,7 @@ DATE = datetime(2025, 3, 1, 12, 0, 30, tzinfo=UTC)
 
 
 def id_time(said):
-    return datetime.fromtimestamp(fingerprint.read_id(said)[1], UTC)
+    return datetime.fromtimestamp(fingerprint.read_id(said, fingerprint.mark_of(said.software))[1], UTC)
 
 
 @pytest.mark.parametrize("style", composer.STYLES)
@@ -24,8 +24,8 @@ def test_real_shapes_fit_their_software(style):
     for _ in range(50):
         said = parse(style(random, composer.stranger(random), BY, DATE))
         assert fingerprint.id_fits(said) is not False
-        if said.software is not None and said.protocol is not None:
-            assert fingerprint.protocol_fits(said.software, said.protocol) is not False
+        mark = fingerprint.mark_of(said.software)
+        assert mark is None or mark.spells is None or said.protocol is None or mark.spells(said.protocol)
 
 
 @pytest.mark.parametrize("style", [composer.sendmail, composer.exim])
@@ -58,8 +58,8 @@ def test_software_that_is_not_known_is_never_held_against_a_line():
         "from x (x [203.0.113.5]) by mx.example.org (FooMail 1.0) with weird id ???; Sat, 1 Mar 2025 12:00:00 +0000"
     )
     assert fingerprint.id_fits(said) is None
-    assert fingerprint.protocol_fits(said.software, said.protocol) is None
-    assert fingerprint.read_id(said) == (None, None)
+    assert fingerprint.mark_of(said.software) is None
+    assert fingerprint.read_id(said, None) == (None, None)
 
 
 @pytest.mark.parametrize("style", composer.STYLES)

@@ -8,8 +8,9 @@ ignored: only the numbers are believed.
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
-from functools import lru_cache
 from typing import NamedTuple
+
+from hoptrail_tracer.memory import remembered
 
 
 def _by_name(table: Mapping[int, str]) -> dict[str, int]:
@@ -114,7 +115,7 @@ def usual(day: str, clock: str, zone: str) -> datetime | None:
         return None
 
 
-@lru_cache(maxsize=4096)
+@remembered(4096)
 def _iso_day(day: str) -> str:
     """`2 Aug 2002` as `2002-08-02`. What is no date in there makes none in ISO's form either."""
     number, month, year = day.split()
@@ -156,7 +157,7 @@ def _month(text: str) -> int | None:
     return _MONTHS.get(text[:4].lower()) or _MONTHS.get(text[:3].lower())
 
 
-@lru_cache(maxsize=1024)
+@remembered(1024)
 def _zone(text: str) -> timezone | None:
     """The zone that `text` names or counts out, UTC where it is empty, None where nobody knows."""
     if not text:

@@ -1,9 +1,9 @@
 """What the comments of a Received line say: an address, TLS, authentication, an envelope sender, software."""
 
 import re
-from functools import lru_cache
 from typing import NamedTuple
 
+from hoptrail_tracer.memory import remembered
 from hoptrail_tracer.received import address
 from hoptrail_tracer.received.clauses import COMMENT
 
@@ -85,7 +85,7 @@ def _read(comments: str) -> Notes:
     return Notes(**said)
 
 
-_remembered = lru_cache(maxsize=4096)(_read)
+_remembered = remembered(4096)(_read)
 
 
 def _note(text: str) -> tuple[str, str]:

@@ -5,9 +5,9 @@ What a host says of itself hardly varies from line to line, so the answers are r
 
 import re
 from enum import Enum, auto
-from functools import lru_cache
 from typing import TypeAlias
 
+from hoptrail_tracer.memory import remembered
 from hoptrail_tracer.model import Kind
 from hoptrail_tracer.received import notes
 from hoptrail_tracer.received.clauses import COMMENT
@@ -92,7 +92,7 @@ def read(wrote: str) -> Writer:
     )
 
 
-read_cached = lru_cache(maxsize=4096)(read)
+read_cached = remembered(4096)(read)
 
 
 def custom_auth(by: str, id_: str, *, protocol: str | None, tls: str | None, layout: Layout) -> str | None:
