@@ -16,7 +16,7 @@ GROUP BY network HAVING sum(refused) >= ? ORDER BY sum(refused) DESC, network LI
 _SHARES = """
 SELECT day, json_extract(figures, '$.refusals'),
     json_extract(figures, '$.refusals') + json_extract(figures, '$.recipients')
-FROM map_day WHERE day BETWEEN ? AND ?
+FROM map_day WHERE day BETWEEN ? AND ? AND json_extract(figures, '$.refusals') IS NOT NULL
 """
 
 

@@ -7,7 +7,7 @@ night. Most links are too quiet to be judged alone: they are not kept, and count
 import io
 import sqlite3
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import date, timedelta
 from itertools import compress
 from typing import Any, Final, NamedTuple
@@ -16,40 +16,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hoptrail_reports.detectors.finding import Course
+from hoptrail_reports.topology.columns import Ints, added, grouped, names_of
 from hoptrail_reports.topology.delays import DelayStats
-from hoptrail_reports.topology.engine import Parts, duckdb_sources, open_duckdb
+from hoptrail_reports.topology.engine import Parts, archived_sources, batches, dictionary
+from hoptrail_reports.topology.expression import HOURLY, hourly
 from hoptrail_reports.topology.grouping import owner
 from hoptrail_reports.topology.traffic import Traffic
 from hoptrail_reports.topology.usage import Link
+from hoptrail_reports.topology.uses import columns_of, ids_of
 from hoptrail_store.store import Store
 
 LEAST: Final = 4
 """Messages a day below which a link is left to its domain: no gap of two days could be told from chance."""
 RECENT: Final = timedelta(days=28)
 """A link that was busy on any of these days is kept with less too: a quiet day is no silence."""
-LINKS_AT_ONCE: Final = 50_000
 
 Pair = tuple[str, str]
-
-_HOURS: Final = tuple(f"h{hour}" for hour in range(24))
-_OURS: Final = """
-SELECT DISTINCT text FROM names JOIN (
-    SELECT DISTINCT receiver, date, host, part FROM hops WHERE observed AND sender <> receiver
-) AS ends ON names.id = receiver AND names.date = ends.date AND names.host = ends.host AND names.part = ends.part
-"""
-_LINKS: Final = f"""
-WITH links AS (
-    SELECT sender, receiver, date, host, part,
-        {", ".join(f"count(*) FILTER (received_s // 3600 % 24 = {at}) AS {name}" for at, name in enumerate(_HOURS))}
-    FROM hops WHERE observed AND sender <> receiver GROUP BY ALL
-)
-SELECT source.text, target.text, {", ".join(f"sum({name})::UINTEGER AS {name}" for name in _HOURS)} FROM links
-JOIN names AS source ON source.id = sender AND source.date = links.date AND source.host = links.host
-    AND source.part = links.part
-JOIN names AS target ON target.id = receiver AND target.date = links.date AND target.host = links.host
-    AND target.part = links.part
-GROUP BY 1, 2
-"""  # noqa: S608 - our own columns
 
 
 class Hours(NamedTuple):
@@ -67,36 +49,42 @@ def day_hours(parts: Parts, usual: Collection[Pair] = ()) -> Hours:
     found = [*parts.archived, *parts.stored]
     if not found:
         return NO_HOURS
-    pairs: list[Pair] = []
-    kept: list[NDArray[Any]] = []
-    domains: dict[str, NDArray[np.uint32]] = {}
-    for some, counts, outside in _links(found):
-        wanted = counts.sum(axis=1) >= LEAST
-        wanted |= np.fromiter((pair in usual for pair in some), bool, len(some))
-        pairs += compress(some, wanted)
-        kept.append(counts[wanted])
-        for (source, _), hours in compress(zip(some, counts, strict=True), outside):
-            name = owner(source)
-            domains[name] = domains[name] + hours if name in domains else hours.copy()
-    busy = {(name, name): hours for name, hours in domains.items() if hours.sum() >= LEAST or (name, name) in usual}
-    return Hours([*pairs, *busy], np.concatenate([*kept, *(hours[None] for hours in busy.values())]))
+    with archived_sources(found) as sources:
+        rows = columns_of(HOURLY, batches(hourly(sources)))
+        names, places = ids_of(np.concatenate([rows["source"], rows["target"]]), dictionary(sources))
+    source, target = places[rows["source"]], places[rows["target"]]
+    ours = np.zeros(len(names), bool)
+    ours[target] = True
+    outside = ~ours[source]
+    owners = {place: owner(names[place]) for place in np.unique(source[outside]).tolist()}
+    domains = names_of(owners.values())
+    domain = np.zeros(len(names), np.int64)
+    domain[list(owners)] = domains.places(owners.values())
+
+    def link_of(numbers: Ints) -> Iterator[Pair]:
+        return zip(names.at(numbers // len(names)), names.at(numbers % len(names)), strict=True)
+
+    def domain_of(numbers: Ints) -> Iterator[Pair]:
+        return zip(domains.at(numbers), domains.at(numbers), strict=True)
+
+    hours, messages = rows["hour"], rows["messages"]
+    links = _busy((source * len(names) + target, hours, messages), link_of, usual)
+    others = _busy((domain[source[outside]], hours[outside], messages[outside]), domain_of, usual)
+    return Hours([*links.pairs, *others.pairs], np.concatenate([links.counts, others.counts]))
 
 
-def _links(parts: list[Any]) -> Iterator[tuple[list[Pair], NDArray[np.uint32], list[bool]]]:
-    """The day's links by portions: names, hours, and whether the source is none of ours."""
-    connection = open_duckdb()
-    try:
-        sources = duckdb_sources(connection, parts)
-        connection.create_view("hops", sources.hops)
-        connection.create_view("names", sources.names)
-        ours = {name for (name,) in connection.raw_sql(_OURS).fetchall()}
-        for batch in connection.raw_sql(_LINKS).to_arrow_reader(LINKS_AT_ONCE):
-            source, target, *hours = batch.columns
-            pairs = list(zip(source.to_pylist(), target.to_pylist(), strict=True))
-            counts = np.stack([hour.to_numpy() for hour in hours], axis=1)
-            yield pairs, counts, [source not in ours for source, _ in pairs]
-    finally:
-        connection.disconnect()
+def _busy(rows: tuple[Ints, Ints, Ints], pairs_of: Callable[[Ints], Iterator[Pair]], usual: Collection[Pair]) -> Hours:
+    """Of rows of a number, an hour and messages: the hours of each number that is busy, or stands for what is usual."""
+    order, starts = grouped(rows[:1])
+    number, hour, messages = (column[order] for column in rows)
+    pairs = list(pairs_of(number[starts]))
+    wanted = added("messages", messages, starts) >= LEAST
+    wanted |= np.fromiter((pair in usual for pair in pairs), bool, len(pairs))
+    at = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(order))))
+    kept = wanted[at]
+    counts = np.zeros((int(wanted.sum()), 24), np.uint32)
+    np.add.at(counts, ((np.cumsum(wanted) - 1)[at[kept]], hour[kept]), messages[kept])
+    return Hours([*compress(pairs, wanted)], counts)
 
 
 def put_hours(store: Store, day: date, hours: Hours, traffic: Traffic) -> None:

@@ -29,6 +29,7 @@ from hoptrail_reports.topology.usage import (
 NONE: Final = -(1 << 31)
 """Stands for None in a column of `EXTREMES`: no delay and no message has it."""
 
+_KINDS: Final = (np.int8, np.int16, np.int32, np.int64)
 _AT_ONCE: Final = 10_000  # rows whose objects are made together
 
 K = TypeVar("K")
@@ -338,10 +339,10 @@ class Relays(Rows[str, RelayStats]):
 
 def grouped(keys: Sequence[Ints]) -> tuple[Ints, Ints]:
     """The places that rows have in the order of their keys, the first before the second, and where each key begins."""
-    order = np.lexsort(tuple(keys)[::-1])
+    order = np.lexsort(tuple(keys)[::-1]) if len(keys) > 1 else np.argsort(keys[0], kind="stable")
     begins = np.ones(len(order), bool)
     if len(order):
-        begins[1:] = np.logical_or.reduce([key[order[1:]] != key[order[:-1]] for key in keys])
+        begins[1:] = np.logical_or.reduce([np.diff(key[order]) != 0 for key in keys])
     return order, np.flatnonzero(begins)
 
 
@@ -368,10 +369,9 @@ def added(name: str, column: Ints, starts: Ints) -> Ints:
 
 def narrowed(column: Ints) -> Ints:
     """The column in the smallest type that holds it: most figures of most links are 0, 1 or 2."""
-    if not len(column):
-        return column.astype(np.int32)
-    smallest = np.result_type(np.min_scalar_type(int(column.min())), np.min_scalar_type(int(column.max())))
-    return column.astype(np.promote_types(smallest, np.int8), copy=False)
+    least, most = int(column.min(initial=0)), int(column.max(initial=0))
+    smallest = next(kind for kind in _KINDS if np.iinfo(kind).min <= least and most <= np.iinfo(kind).max)
+    return column.astype(smallest, copy=False)
 
 
 def _columns(names: Sequence[str], rows: Iterable[Sequence[int | None]]) -> dict[str, Ints]:

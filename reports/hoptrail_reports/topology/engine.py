@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 from ibis import ir
 
-from hoptrail_reports.topology.expression import LINK_KEYS, PART, USE, VISIT_KEYS, Figures, Sources, figures, named
+from hoptrail_reports.topology.expression import LINK_KEYS, PART, USE, VISIT_KEYS, Sources, figures, named, relay_names
 from hoptrail_reports.topology.traffic import Direction, Traffic, Way, traffic
 from hoptrail_reports.topology.uses import columns_of, ids_of, links_of_uses, relays_of_uses
 from hoptrail_store.archive.columns import Columns, open_columns
@@ -86,7 +86,7 @@ def parts_traffic(settings: StoreSettings, parts: "Parts", selection: Selection,
     from hoptrail_reports.topology.cluster import open_cluster  # noqa: PLC0415 - an extra of its own
 
     with open_cluster(cluster, Path(settings.archive), parts.archived) as sources:
-        done = computed(figures(selected(sources, selection)))
+        done = computed(selected(sources, selection))
     return done + _here(parts.stored, selection)
 
 
@@ -97,7 +97,7 @@ def _here(parts: Sequence[Part], selection: Selection, root: str | None = None, 
     with archived_sources(parts) as sources:
         chosen = selected(sources, selection)
         if root is None:
-            return computed(figures(chosen))
+            return computed(chosen)
         return traffic(_ways_through(chosen, root), root=root, direction=direction)
 
 
@@ -210,24 +210,30 @@ def selected(sources: Sources, selection: Selection) -> Sources:
     return replace(sources, messages=messages, hops=hops.semi_join(messages, keys))
 
 
-def computed(wanted: Figures) -> Traffic:
-    """The figures computed by the engine that their tables belong to."""
-    links = columns_of((*LINK_KEYS, *USE), _batches(wanted.links))
-    visits = columns_of((*VISIT_KEYS, *USE), _batches(wanted.visits))
-    names = pa.Table.from_batches(_batches(wanted.names), wanted.names.schema().to_pyarrow())
-    used = np.concatenate([links["source"], links["target"], visits["relay"]])
-    known = ids_of(used, names)
+def computed(sources: Sources) -> Traffic:
+    """The traffic of all messages of the sources, added up by the engine that they belong to."""
+    wanted = figures(sources)
+    links = columns_of((*LINK_KEYS, *USE), batches(wanted.links))
+    visits = columns_of((*VISIT_KEYS, *USE), batches(wanted.visits))
+    known = ids_of(np.concatenate([links["source"], links["target"], visits["relay"]]), dictionary(sources))
     return Traffic(int(wanted.messages.execute()), links_of_uses(links, known), relays_of_uses(visits, known))
 
 
-def _batches(table: ir.Table) -> Iterator[pa.RecordBatch]:
+def dictionary(sources: Sources) -> pa.Table:
+    """The columns `id` and `text` of the sources' names."""
+    table = relay_names(sources)
+    return pa.Table.from_batches(batches(table), table.schema().to_pyarrow())
+
+
+def batches(table: ir.Table) -> Iterator[pa.RecordBatch]:
+    """The rows of a table, computed."""
     schema = table.schema().to_pyarrow()
     for batch in table.to_pyarrow_batches(chunk_size=_ROWS):
         yield batch.cast(schema)  # nothing tells Spark's rows apart from those that may be null
 
 
 def _rows(table: ir.Table) -> Iterator[tuple[Any, ...]]:
-    for batch in _batches(table):
+    for batch in batches(table):
         yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
 
 

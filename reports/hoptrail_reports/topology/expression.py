@@ -26,7 +26,9 @@ UNDATED: Final = -2
 USE: Final = ("uses", "sum_s", "sum_squares", "min_s", "max_s", "first_s", "last_s")
 LINK_KEYS: Final = ("source", "target", "observed", "bucket", "repeated", "looped")
 VISIT_KEYS: Final = ("relay", "rank", "bucket", "revisited")
-"""What the rows of links and of visits are told apart by; the relays are ids."""
+"""What the rows of links and of visits are told apart by; the relays are ids, whose texts `relay_names` gives."""
+
+HOURLY: Final = ("source", "target", "hour", "messages")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,6 @@ class Figures:
     messages: ir.IntegerScalar  # whose way could be followed
     links: ir.Table  # `LINK_KEYS` and `USE`
     visits: ir.Table  # of messages to relays, each root's at rank 0: `VISIT_KEYS` and `USE`
-    names: ir.Table  # id and text of the relays
 
 
 def figures(sources: Sources) -> Figures:
@@ -57,8 +58,25 @@ def figures(sources: Sources) -> Figures:
         messages=sources.messages.root.count(),
         links=_added(used, used.delay_s, sources, ("source", "target"), LINK_KEYS),
         visits=_added(visits, visits.time_s, sources, ("relay",), VISIT_KEYS),
-        names=_shared_names(sources) if sources.keys else sources.names.select("id", "text"),
     )
+
+
+def hourly(sources: Sources) -> ir.Table:
+    """The messages that our hosts were handed by others, by link and hour of the day: `HOURLY`."""
+    used = sources.hops.filter(sources.hops.observed & (sources.hops.sender != sources.hops.receiver))
+    used = used.rename(source="sender", target="receiver")
+    used = used.mutate(hour=(used.received_s // 3600 % 24).cast("int8"))
+    found = used.group_by(*sources.keys, *HOURLY[:3]).aggregate(messages=used.count())
+    if not sources.keys:
+        return found
+    for relay in HOURLY[:2]:
+        found = _with_shared_id(found, sources, relay)
+    return found.group_by(*HOURLY[:3]).aggregate(messages=_whole(found.messages.sum()))
+
+
+def relay_names(sources: Sources) -> ir.Table:
+    """The id and text of the relays in what is added up."""
+    return _shared_names(sources) if sources.keys else sources.names.select("id", "text")
 
 
 def _visits(sources: Sources) -> ir.Table:

@@ -117,6 +117,6 @@ def _suffixes() -> PublicSuffixList:
     return PublicSuffixList()
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=262_144)
 def _registrable(name: str) -> str:
     return _suffixes().privatesuffix(name) or name

@@ -47,10 +47,10 @@ class _Followers:
 
 def _reachable(followers: _Followers, roots: Ints) -> Mask:
     found = np.zeros(len(followers), bool)
-    found[roots] = True
     front = roots
     while len(front):
-        near = np.unique(followers.of(front))
-        front = near[~found[near]]
         found[front] = True
+        reached = np.zeros(len(found), bool)
+        reached[followers.of(front)] = True
+        front = np.flatnonzero(reached & ~found)
     return found

@@ -143,7 +143,8 @@ def stored_traffic(connection: sqlite3.Connection, since: date, until: date) -> 
     with open_columns(path) as columns:
 
         def table(name: str, keys: str, figures: Sequence[str]) -> dict[str, Ints]:
-            sql = f"SELECT {keys}, {_sums(figures)} FROM {name} WHERE {wanted} GROUP BY {keys}"  # noqa: S608 - as above
+            wants, together = (_sums(figures), f"GROUP BY {keys}") if days[1:] else (", ".join(figures), "")
+            sql = f"SELECT {keys}, {wants} FROM {name} WHERE {wanted} {together}"  # noqa: S608 - as above
             return columns_of([*keys.split(", "), *figures], columns.query(sql).to_batches())
 
         links = table("link_day", "source_name, target_name, observed", LINK)

@@ -32,7 +32,7 @@ def links_of_uses(rows: Columns, known: Ids) -> Links:
     """The links of rows of `LINK_KEYS` and `USE`."""
     names, places = known
     source, target = places[rows["source"]], places[rows["target"]]
-    order, starts = grouped((source, target, rows["observed"]))
+    order, starts = grouped(((source * len(names) + target) * 2 + rows["observed"],))
     uses = {name: column[order] for name, column in rows.items() if name not in {"source", "target", "observed"}}
     counts = uses["uses"]
     figures = {

@@ -8,6 +8,7 @@ import errno
 import os
 import shutil
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
@@ -112,12 +113,23 @@ def drop_part(part: Part) -> None:
 def _write_tables(folder: Path, portions: Iterable[Portion], columns: Columns) -> int:
     used = np.zeros(0, bool)  # by id
     rows = 0
-    with _writer(folder / "messages.parquet", MESSAGES) as messages, _writer(folder / "hops.parquet", HOPS) as hops:
+    with (
+        _writer(folder / "messages.parquet", MESSAGES) as messages,
+        _writer(folder / "hops.parquet", HOPS) as hops,
+        ThreadPoolExecutor(1) as second,  # packs one portion while the next is read
+    ):
+        written: list[Future[None]] = []
         for portion in portions:
-            messages.write_table(portion.messages)
-            hops.write_table(portion.hops, row_group_size=len(portion.hops) or None)
             rows += len(portion.hops)
             used = _marked(used, portion)
+            while written:
+                written.pop().result()
+            written += (
+                second.submit(messages.write_table, portion.messages),
+                second.submit(hops.write_table, portion.hops, row_group_size=len(portion.hops) or None),
+            )
+        for writing in written:
+            writing.result()
     with _writer(folder / "names.parquet", NAMES) as names:
         for batch in columns.names(np.flatnonzero(used)):
             names.write_batch(batch)
