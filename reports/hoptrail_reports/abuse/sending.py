@@ -116,7 +116,8 @@ def _send_one(run: _Run, draft: Draft) -> Sent | None:
     """What became of one draft, committed; None where a person took it back in the meantime."""
     sender = sender_of(run.settings, run.site)
     text = written(draft.report, draft.form, sender=sender)
-    return_path = verp.return_path(run.settings.bounce_address or sender, draft.id, run.key)
+    base, separator = run.settings.bounce_address or sender, run.settings.bounce_separator
+    return_path = verp.return_path(base, draft.id, run.key, separator=separator)
     reply, of_recipient = smarthost.offer(run.smtp, return_path, draft.report.contact.address, text)
     if not reply.taken:
         about_recipient = of_recipient and reply.permanent and not reply.text.startswith(_POLICY)

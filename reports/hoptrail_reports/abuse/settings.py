@@ -146,10 +146,13 @@ class AbuseSettings:
     )
     bounce_address: str = option(
         "",
-        "The address that bounces go to; '+', the report's id and a tag are put before its '@', so its host must take "
-        "such addresses (recipient_delimiter = +). Empty: that of `reporter`.",
+        "The address that bounces go to; `bounce_separator`, the report's id and a tag are put before its '@', so its "
+        "host must take such addresses (recipient_delimiter = +). Empty: that of `reporter`.",
         example='"abuse-bounces@example.org"',
         check=_check_address,
+    )
+    bounce_separator: Literal["+", "-"] = option(
+        "+", "What stands before the id: '-' where the host of `bounce_address` splits addresses there, as qmail does."
     )
     sends_per_day: int = option(200, "At most this many reports are sent on one UTC day.", at_least=0)
     sends_per_contact: int = option(20, "At most this many reports are sent to one contact on one UTC day.", at_least=1)

@@ -1,6 +1,7 @@
 """The return path of a report: an address of its own, whose tag nobody can guess, so that what comes back is matched.
 
-VERP after D. J. Bernstein, `bounces+ID-TAG@example.org`; the tag is an HMAC of the id, as in BATV and prvs.
+VERP after D. J. Bernstein, `bounces+ID-TAG@example.org` or `bounces-ID-TAG@example.org`; the tag is an HMAC of the id,
+as in BATV and prvs.
 """
 
 import base64
@@ -16,7 +17,7 @@ from hoptrail_store.store import Store
 
 _TAG_BYTES: Final = 10  # 80 bits, 16 characters: a guess a millisecond takes longer than mail has existed
 _LOCAL_MAX: Final = 64  # RFC 5321 section 4.5.3.1.1
-_TAGGED = re.compile(r"\+([0-9]{8}-[0-9a-f]{4,32})-([a-z2-7]{16})@", re.IGNORECASE)
+_TAGGED = re.compile(r"[+-]([0-9]{8}-[0-9a-f]{4,32})-([a-z2-7]{16})@", re.IGNORECASE)
 
 
 class ReturnPathError(ReportError):
@@ -40,10 +41,10 @@ def stored_key(db: Database) -> bytes | None:
     return bytes(row[0]) if row else None
 
 
-def return_path(base: str, draft_id: str, key: bytes) -> str:
+def return_path(base: str, draft_id: str, key: bytes, *, separator: str = "+") -> str:
     """The envelope sender of one report; raises ReturnPathError."""
     local, _, domain = base.rpartition("@")
-    tagged = f"{local}+{draft_id}-{_tag(draft_id, key)}"
+    tagged = f"{local}{separator}{draft_id}-{_tag(draft_id, key)}"
     if len(tagged) > _LOCAL_MAX:
         most = _LOCAL_MAX - (len(tagged) - len(local))
         raise ReturnPathError(f"{base}: too long for a tag; set [abuse] bounce_address, at most {most} before its '@'")

@@ -297,10 +297,15 @@ def test_return_path_that_leaves_no_room_for_the_tag_says_what_to_set():
         verp.return_path(f"{'a' * 40}@example.test", "20261120-abcdef1234", b"key")
 
 
-@given(local=st.from_regex(r"[a-z]{1,27}", fullmatch=True), number=st.integers(0, 2**40 - 1))
-def test_return_path_names_its_report_and_no_other(local, number):
+@given(
+    local=st.from_regex(r"[a-z]{1,13}(-[a-z]{1,13})?", fullmatch=True),
+    number=st.integers(0, 2**40 - 1),
+    separator=st.sampled_from("+-"),
+)
+def test_return_path_names_its_report_and_no_other(local, number, separator):
     draft_id = f"20261120-{number:010x}"
-    path = verp.return_path(f"{local}@example.test", draft_id, b"key")
+    path = verp.return_path(f"{local}@example.test", draft_id, b"key", separator=separator)
+    assert path.startswith(f"{local}{separator}{draft_id}-")
     assert len(path.partition("@")[0]) <= 64
     assert verp.tagged_ids(path, b"key") == [draft_id]
     assert verp.tagged_ids(path, b"other key") == []

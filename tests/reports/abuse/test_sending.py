@@ -85,6 +85,16 @@ def test_report_has_the_fields_a_desk_and_its_machines_look_for(desk, sink):
     assert b"john.smith@example.org" not in mail.as_bytes()
 
 
+def test_bounces_go_to_their_own_address_with_the_separator_of_its_host(tmp_path, sink):
+    clear(sink)
+    own = 'bounce_address = "bounces@example.test"\nbounce_separator = "-"'
+    desk = AbuseDesk(tmp_path, f'smarthost = "127.0.0.1:{sink.port}"\n{own}')
+    [draft_id] = approved(desk, SOURCES[0])
+    desk.run("send")
+    [mail] = arrived(sink)
+    assert mail["Return-Path"].startswith(f"<bounces-{draft_id}-")
+
+
 def test_report_arrives_byte_for_byte_as_it_was_shown(desk, sink):
     [draft_id] = approved(desk, SOURCES[0])
     shown = desk.json("show", draft_id)["message"].encode("utf-8", "surrogateescape")
