@@ -11,7 +11,7 @@ from hoptrail_store.rows import milliseconds
 _NETWORKS = """
 SELECT network, sum(sessions), sum(accepted), sum(refused), count(DISTINCT CASE WHEN refused THEN hour_ms END)
 FROM refusal WHERE hour_ms >= ? AND hour_ms < ?
-GROUP BY network HAVING sum(refused) >= ? ORDER BY sum(refused) DESC, network LIMIT ?
+GROUP BY network HAVING sum(refused) > 0 ORDER BY sum(refused) DESC, network LIMIT ?
 """
 _SHARES = """
 SELECT day, json_extract(figures, '$.refusals'),
@@ -36,10 +36,10 @@ class Harvest:
         return self.refused / (self.refused + self.accepted)
 
 
-def harvests(connection: sqlite3.Connection, day: date, *, most: int, refused_least: int = 1) -> tuple[Harvest, ...]:
+def harvests(connection: sqlite3.Connection, day: date, *, most: int) -> tuple[Harvest, ...]:
     """The networks whose clients were refused most recipients on a day, worst first."""
     span = map(milliseconds, day_span(day))
-    return tuple(Harvest(*row) for row in connection.execute(_NETWORKS, (*span, refused_least, most)))
+    return tuple(Harvest(*row) for row in connection.execute(_NETWORKS, (*span, most)))
 
 
 def refused_history(connection: sqlite3.Connection, since: date, until: date) -> Mapping[date, tuple[int, int]]:

@@ -6,6 +6,7 @@ their median deviation.
 """
 
 from collections.abc import Iterator
+from itertools import islice
 from math import log10, sqrt
 from typing import Final
 
@@ -36,10 +37,13 @@ def detect(seen: Observations) -> Iterator[Finding]:
     """The networks whose recipients were mostly refused, and the day itself where its share is unusual."""
     yield from _day(seen)
     total = sum(one.refused for one in seen.harvests)
-    for one in seen.harvests[:NETWORKS_MOST]:
-        sure = _least_share(one.refused, one.refused + one.accepted)
-        if one.refused >= REFUSED_LEAST and sure > MOSTLY:
-            yield _network(one, sure, one.refused / total)
+    judged = (
+        (one, _least_share(one.refused, one.refused + one.accepted))
+        for one in seen.harvests
+        if one.refused >= REFUSED_LEAST
+    )
+    for one, sure in islice((pair for pair in judged if pair[1] > MOSTLY), NETWORKS_MOST):
+        yield _network(one, sure, one.refused / total)
 
 
 def _network(one: Harvest, sure: float, part: float) -> Finding:
