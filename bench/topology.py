@@ -26,8 +26,9 @@ import pyarrow as pa
 
 from hoptrail_reports.nightly import NightlySettings, run
 from hoptrail_reports.settings import AbuseSettings, ReportSettings
-from hoptrail_reports.topology.engine import duckdb_sources, open_duckdb
-from hoptrail_reports.topology.expression import figures
+from hoptrail_reports.topology.engine import archived_sources, batches, dictionary
+from hoptrail_reports.topology.expression import LINK_KEYS, USE, figures
+from hoptrail_reports.topology.uses import columns_of, ids_of, links_of_uses
 from hoptrail_store.archive.parts import SCHEMAS, archived_parts
 from hoptrail_store.rows import LOOPED, REVISITED
 from hoptrail_store.settings import StoreSettings
@@ -92,6 +93,25 @@ def _names(site: Site) -> pa.Table:
     return pa.table({"id": np.arange(1, len(texts) + 1), "text": texts})
 
 
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Some messages of a day, made up: what the rows of all tables are told from."""
+
+    chance: np.random.Generator
+    number: np.ndarray
+    received_ms: np.ndarray
+    relays: tuple[np.ndarray, ...]  # ids of our MX, of who handed the message to it, and of two behind, newest first
+    spam: np.ndarray
+
+    @property
+    def count(self) -> int:
+        return len(self.number)
+
+    def same(self, value: float | str | None) -> pa.Array:
+        """A column of one value."""
+        return pa.nulls(self.count, pa.string()) if value is None else pa.repeat(value, self.count)
+
+
 def _chunk(site: Site, first: int, count: int, begin_ms: int, span_ms: int) -> dict[str, pa.Table]:
     chance = np.random.default_rng(first)
     number = np.arange(first, first + count)
@@ -100,78 +120,88 @@ def _chunk(site: Site, first: int, count: int, begin_ms: int, span_ms: int) -> d
     behind = (gateway * 7_919 + chance.integers(0, 3, count) ** 2) % site.relays
     origin = (behind * 104_729 + chance.integers(0, 2, count)) % site.relays
     mx = site.host + 1 + chance.integers(0, MX, count)
-    relays = [mx, *(site.first_relay + one for one in (gateway, behind, origin))]
-    spam = chance.random(count) < SPAM
-    network = gateway % NETWORKS
-    message = {
-        "number": number,
-        "id": [f"01K{one:023d}" for one in number.tolist()],
-        "digest": pa.nulls(count, pa.binary()),
-        "host_name": np.full(count, site.host),
-        "source": pa.array(["milter"]).take(pa.array(np.zeros(count, int))),
-        "received_ms": received_ms,
-        "size_bytes": chance.integers(2_000, 60_000, count),
-        "envelope_from": [f"u{one % 977}@relay{one}.example.net" for one in origin.tolist()],
-        "message_id": [f"<{one:x}@relay.example.net>" for one in number.tolist()],
-        "subject": pa.array(["Minutes of the meeting"]).take(pa.array(np.zeros(count, int))),
-        "refused_recipients": np.zeros(count, int),
-        "origin_ip": site.first_address + gateway,
-        "origin_name": site.first_relay + gateway,
-        "origin_trust": np.zeros(count, int),
-        "origin_confidence": np.full(count, 0.95),
-        "origin_basis": pa.array(["connection"]).take(pa.array(np.zeros(count, int))),
-        "hops": np.full(count, HOPS),
-        "forged_hops": np.zeros(count, int),
-        "root_name": np.full(count, site.host),
-        "points": np.where(spam, 7.5, 0.1),
-        "required": np.full(count, 5.0),
-        "rules": pa.array(["DKIM_VALID,SPF_PASS"]).take(pa.array(np.zeros(count, int))),
-        "unscored": pa.nulls(count, pa.string()),
-        "spam": spam.astype(int),
-    }
-    facts = {
-        "message": number,
-        "ip": site.first_address + gateway,
-        "name": site.first_relay + gateway,
-        "name_confirmed": np.ones(count, int),
-        "asn": 64_496 + network,
-        "as_name": np.full(count, site.first_relay - 1),
-        "country": pa.array(["NL", "DE", "US", "BR"]).take(pa.array(network % 4)),
-        "missing": pa.nulls(count, pa.string()),
-    }
-    listing = {
-        "message": number,
-        "position": np.zeros(count, int),
-        "zone": np.full(count, site.first_relay - 3),
-        "verdict": pa.array(["clear", "listed"]).take(pa.array(spam.astype(int))),
-        "codes": pa.nulls(count, pa.string()),
-        "text": pa.nulls(count, pa.string()),
-    }
-    recipient = {
-        "message": number,
-        "position": np.zeros(count, int),
-        "address": [f"u{one % 999}@example.org" for one in mx],
-    }
-    return {
-        "message": pa.table(message),
-        "hop": _hops(site, chance, number, received_ms, relays),
-        "recipient": pa.table(recipient),
-        "facts": pa.table(facts),
-        "listing": pa.table(listing),
-    }
+    relays = (mx, *(site.first_relay + one for one in (gateway, behind, origin)))
+    chunk = Chunk(chance, number, received_ms, relays, chance.random(count) < SPAM)
+    tables = {"message": _messages, "hop": _hops, "recipient": _recipients, "facts": _facts, "listing": _listings}
+    return {name: rows(site, chunk) for name, rows in tables.items()}
 
 
-def _hops(
-    site: Site, chance: np.random.Generator, number: np.ndarray, received_ms: np.ndarray, relays: list[np.ndarray]
-) -> pa.Table:
+def _messages(site: Site, chunk: Chunk) -> pa.Table:
+    origins = (chunk.relays[3] - site.first_relay).tolist()
+    return pa.table(
+        {
+            "number": chunk.number,
+            "id": [f"01K{one:023d}" for one in chunk.number.tolist()],
+            "digest": pa.nulls(chunk.count, pa.binary()),
+            "host_name": chunk.same(site.host),
+            "source": chunk.same("milter"),
+            "received_ms": chunk.received_ms,
+            "size_bytes": chunk.chance.integers(2_000, 60_000, chunk.count),
+            "envelope_from": [f"u{one % 977}@relay{one}.example.net" for one in origins],
+            "message_id": [f"<{one:x}@relay.example.net>" for one in chunk.number.tolist()],
+            "subject": chunk.same("Minutes of the meeting"),
+            "refused_recipients": chunk.same(0),
+            "origin_ip": chunk.relays[1] - site.first_relay + site.first_address,
+            "origin_name": chunk.relays[1],
+            "origin_trust": chunk.same(0),
+            "origin_confidence": chunk.same(0.95),
+            "origin_basis": chunk.same("connection"),
+            "hops": chunk.same(HOPS),
+            "forged_hops": chunk.same(0),
+            "root_name": chunk.same(site.host),
+            "points": np.where(chunk.spam, 7.5, 0.1),
+            "required": chunk.same(5.0),
+            "rules": chunk.same("DKIM_VALID,SPF_PASS"),
+            "unscored": chunk.same(None),
+            "spam": chunk.spam.astype(int),
+        }
+    )
+
+
+def _recipients(_: Site, chunk: Chunk) -> pa.Table:
+    addresses = [f"u{one % 999}@example.org" for one in chunk.relays[0].tolist()]
+    return pa.table({"message": chunk.number, "position": chunk.same(0), "address": addresses})
+
+
+def _facts(site: Site, chunk: Chunk) -> pa.Table:
+    gateway = chunk.relays[1]
+    network = (gateway - site.first_relay) % NETWORKS
+    return pa.table(
+        {
+            "message": chunk.number,
+            "ip": gateway - site.first_relay + site.first_address,
+            "name": gateway,
+            "name_confirmed": chunk.same(1),
+            "asn": 64_496 + network,
+            "as_name": chunk.same(site.first_relay - 1),
+            "country": pa.array(["NL", "DE", "US", "BR"]).take(pa.array(network % 4)),
+            "missing": chunk.same(None),
+        }
+    )
+
+
+def _listings(site: Site, chunk: Chunk) -> pa.Table:
+    return pa.table(
+        {
+            "message": chunk.number,
+            "position": chunk.same(0),
+            "zone": chunk.same(site.first_relay - 3),
+            "verdict": pa.array(["clear", "listed"]).take(pa.array(chunk.spam.astype(int))),
+            "codes": chunk.same(None),
+            "text": chunk.same(None),
+        }
+    )
+
+
+def _hops(site: Site, chunk: Chunk) -> pa.Table:
     """Four lines a message, newest first: ours, our MX's, and two that strangers wrote."""
-    count = len(number)
+    chance, number, received_ms, count = chunk.chance, chunk.number, chunk.received_ms, chunk.count
     delays = chance.lognormal(0.5, 1.4, (HOPS, count)).astype(int)
     delays[1] += np.where(chance.random(count) < 0.03, 300 + chance.integers(0, 40, count), 0)
     delays[2] -= np.where(chance.random(count) < 0.02, 60, 0)
     before = np.cumsum(delays, axis=0)
     looped = chance.random(count) < 0.0005
-    senders = np.array(relays)
+    senders = np.array(chunk.relays)
     senders[3] = np.where(looped, senders[1], senders[3])  # the message came back to the gateway
     receivers = np.vstack([np.full(count, site.host), senders[:-1]])
     marks = np.zeros((HOPS, count), int)
@@ -245,13 +275,13 @@ def night(settings: NightlySettings, day: date, answer) -> None:  # noqa: ANN001
     answer((time.perf_counter() - begun, clock.steps, rss_mib, failed))
 
 
-def measure_links(archive: Path, day: date) -> tuple[float, int]:
-    """Seconds for the link table of a day out of the archive, and its rows."""
-    connection = open_duckdb()
-    begun = time.perf_counter()
-    links = figures(duckdb_sources(connection, archived_parts(archive, day, day))).links
-    connection.create_table("links", links)
-    return time.perf_counter() - begun, connection.table("links").count().execute()
+def measure_links(archive: Path, day: date) -> tuple[float, float, int]:
+    """Seconds for the link table of a day out of the archive, names and all; those of the CPU; its rows."""
+    with archived_sources(archived_parts(archive, day, day)) as sources:
+        begun, cpu = time.perf_counter(), time.process_time()
+        rows = columns_of((*LINK_KEYS, *USE), batches(figures(sources).links))
+        links = links_of_uses(rows, ids_of(np.concatenate([rows["source"], rows["target"]]), dictionary(sources)))
+        return time.perf_counter() - begun, time.process_time() - cpu, len(links)
 
 
 def bytes_per_hop(path: str, hops: int) -> float:
@@ -291,7 +321,8 @@ def main() -> None:
             process.join()
             print(f"night of {day}: {nightly_s:.1f} s, {rss_mib} MiB", *failed, sep="\n  ", flush=True)
             print("".join(f"  {name:<28} {seconds:>8.1f} s\n" for name, seconds in steps.items()), flush=True)
-        links_s, links = measure_links(Path(store.archive), day)
+        links_s, links_cpu_s, links = measure_links(Path(store.archive), day)
+        print(f"link table: {links_s:.1f} s, CPU {links_cpu_s:.1f} s")
         size = sum(
             part.file(table).stat().st_size
             for part in archived_parts(Path(store.archive), day, day)
