@@ -60,11 +60,14 @@ def token(value: str | None) -> str:
 
 
 def fold(name: str, host: str, pairs: Iterable[tuple[str, str | None]]) -> str:
-    """Return a field's value: the host, then the pairs, in lines of at most 78 characters where that is possible."""
+    """Return a field's value: the host, then the pairs, in lines of at most 78 characters where that is possible.
+
+    The host and the keys are tokens already.
+    """
     lines = [host]
     room = LINE_MAX - len(name) - len(": ")
     for key, value in pairs:
-        word = f"{token(key)}={token(value)}"
+        word = f"{key}={token(value)}"
         if len(lines[-1]) + len("; ") + len(word) < room:
             lines[-1] += f"; {word}"
         else:
@@ -106,7 +109,7 @@ def _zones(zones: Iterable[ZoneResult]) -> Iterator[tuple[str, str | None]]:
     empty = True
     for result in zones:
         empty = False
-        yield result.zone, "/".join(filter(None, (result.verdict, ",".join(result.codes))))
+        yield token(result.zone), "/".join(filter(None, (result.verdict, ",".join(result.codes))))
     if empty:
         yield "none", "none"
 
