@@ -75,7 +75,8 @@ LONG_CHAIN = 50
 _NEAR_V4_BITS, _NEAR_V6_BITS = 24, 48
 
 # Before Python 3.12 a member costs thirty nanoseconds wherever it is read from its class.
-_GLOBAL, _RESERVED, _FETCH = Scope.GLOBAL, Scope.RESERVED, Kind.FETCH
+_GLOBAL, _PRIVATE, _LOOPBACK, _RESERVED = Scope.GLOBAL, Scope.PRIVATE, Scope.LOOPBACK, Scope.RESERVED
+_FETCH = Kind.FETCH
 
 
 class Finding(NamedTuple):
@@ -124,7 +125,7 @@ def find(
         if hop.helo is not None and hop.helo != hop.rdns:  # its own name says nothing of interest
             _at_client(found, index, hop, hop.helo, site, at_our_border=index == believed - 1)
         if newer is not None and newer.kind is not _FETCH and not _continues(newer, hop):
-            found += _between(newer_index, newer, index, hop)
+            _between(found, newer_index, newer, index, hop)
         newer_index, newer = index, hop
     _dates(found, dates_s, hops, believed, now_s)
     if len(set(ids)) < len(ids):
@@ -142,9 +143,9 @@ def _at_writer(found: list[Finding], index: int, hop: Received, date_s: float | 
         found.append(Finding("id-shape", f"{hop.software} does not make queue ids like {hop.id}", index, index))
     if mark is not None and mark.spells is not None and protocol is not None and not mark.spells(protocol):
         found.append(Finding("line-shape", f"{hop.software} does not write 'with {protocol}'", index, index))
-    if made_s is not None and date_s is not None and abs(made_s - date_s) > ID_TIME_S:
+    if made_s is not None and date_s is not None and abs(made_s - date_s) > ID_TIME_S and hop.date is not None:
         made = datetime.fromtimestamp(made_s, UTC)
-        text = f"the queue id {hop.id} was made on {made:%Y-%m-%d}, yet the line is dated {hop.date:%Y-%m-%d}"
+        text = f"the queue id {hop.id} was made on {made.date()}, yet the line is dated {hop.date.date()}"
         found.append(Finding("id-time", text, index, index))
 
 
@@ -182,26 +183,26 @@ def _is_at_home(hop: Received) -> bool:
     return hop.ip == hop.by_ip or near(hop.ip, hop.by_ip, v4_bits=_NEAR_V4_BITS, v6_bits=_NEAR_V6_BITS)
 
 
-def _between(newer_index: int, newer: Received, index: int, older: Received) -> Iterator[Finding]:
+def _between(found: list[Finding], newer_index: int, newer: Received, index: int, older: Received) -> None:
     """What two lines that do not continue each other show about the older."""
     client = scope(newer.ip)
-    if older.by is None or client is None or client is Scope.LOOPBACK:
+    if older.by is None or client is None or client is _LOOPBACK:
         return
-    if client is Scope.PRIVATE:
+    if client is _PRIVATE:
         if same_owner(older.by, newer.by) or not is_qualified(newer.by):
             return
         text = (
             f"{newer.ip} is an address inside the network of {newer.by}, and {older.by} cannot have delivered from it"
         )
-        yield Finding("private-address", text, index, index)
+        found.append(Finding("private-address", text, index, index))
         return
     named = newer.rdns or newer.helo or newer.ip
     text = f"the line says it was written by {older.by}, but {named} [{newer.ip}] delivered it to {newer.by}"
     own = older.by_ip or (older.by if address(older.by) is not None else None)
     if scope(own) is _GLOBAL and not near(own, newer.ip, v4_bits=_NEAR_V4_BITS, v6_bits=_NEAR_V6_BITS):
-        yield Finding("chain-break", text, index, index)
+        found.append(Finding("chain-break", text, index, index))
     elif newer_index == index - 1:
-        yield Finding("by-mismatch", text, index, index)
+        found.append(Finding("by-mismatch", text, index, index))
 
 
 def _continues(newer: Received, older: Received) -> bool:
@@ -228,28 +229,29 @@ def _dates(
     """Dates that run backwards, or stand far from the time of the newest believed line."""
     newer_s = None
     for index, date_s in enumerate(dates_s):
-        if date_s is None:
+        date = hops[index].date
+        if date_s is None or date is None:
             continue
         if now_s is None:
             now_s = date_s
         ahead_s = date_s - now_s
         if ahead_s > FUTURE_S or ahead_s < -LONG_IN_QUEUE_S or date_s < FIRST_DATE_S:
-            found += _far(index, hops[index].date, ahead_s, believed=index < believed)
+            found += _far(index, date, ahead_s, believed=index < believed)
         if newer_s is not None and SKEW_S < (back_s := date_s - newer_s) <= FUTURE_S:
             code = "clock-skew" if back_s <= ZONE_ERROR_S else "date-backwards"
             found.append(Finding(code, f"dated {timedelta(seconds=back_s)} after the next newer line", index, index))
         newer_s = date_s
 
 
-def _far(index: int, date: datetime | None, ahead_s: float, *, believed: bool) -> Iterator[Finding]:
+def _far(index: int, date: datetime, ahead_s: float, *, believed: bool) -> Iterator[Finding]:
     """What a date says that stands far from the time of arrival, or before there was mail."""
     if ahead_s > FUTURE_S:
-        text = f"the line is dated {date:%Y-%m-%d}, {ahead_s // DAY_S:.0f} days after the mail arrived"
+        text = f"the line is dated {date.date()}, {ahead_s // DAY_S:.0f} days after the mail arrived"
         yield Finding("date-future", text, index, index)
-    elif date is not None and date.timestamp() < FIRST_DATE_S:
+    elif date.timestamp() < FIRST_DATE_S:
         yield Finding("date-impossible", f"the line is dated in the year {date.year}", index, index)
     elif not believed:
-        text = f"the line is dated {date:%Y-%m-%d}, {-ahead_s // DAY_S:.0f} days before the mail arrived"
+        text = f"the line is dated {date.date()}, {-ahead_s // DAY_S:.0f} days before the mail arrived"
         yield Finding("date-past", text, index, index)
 
 
@@ -283,8 +285,9 @@ def _whole(hops: Sequence[Received], readable: Sequence[tuple[int, Received]], l
     """What the chain as a whole shows."""
     found = []
     if len(readable) < len(hops):
-        unreadable = (index for index, hop in enumerate(hops) if hop.status == "unparseable")
-        found += [Finding("unreadable", "the line cannot be read", index) for index in unreadable]
+        for index, hop in enumerate(hops):
+            if hop.status == "unparseable":
+                found.append(Finding("unreadable", "the line cannot be read", index))
     if lines_left_out:
         found.append(Finding("chain-cut", f"{lines_left_out} older lines were not looked at"))
     elif len(readable) > LONG_CHAIN:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from hoptrail_tracer.addresses import Scope, scope
 from hoptrail_tracer.drafts import draft_of
+from hoptrail_tracer.memory import remembered
 from hoptrail_tracer.model import Anomaly, Hop, Origin, Trust
 from hoptrail_tracer.rules import Rule
 from hoptrail_tracer.sitematch import Site
@@ -101,7 +102,7 @@ def find_origin(
         hop.received.ip,
         walked.source_name,
         hop.trust,
-        round(confidence * (1 - against * _SUSPICION), 2),
+        _rounded(confidence * (1 - against * _SUSPICION)),
         basis,
         tuple(dict.fromkeys(reasons)) if len(reasons) > 1 else hop.reasons,  # the hop may be the believed one too
         walked.source,
@@ -141,13 +142,18 @@ def find_deeper(hops: Sequence[Hop], origin: Origin, anomalies: Sequence[Anomaly
         said.ip,
         said.rdns if vouched is not None else None,
         hops[index].trust,
-        round(base * _DEEPER_DECAY**steps, 2),
+        _rounded(base * _DEEPER_DECAY**steps),
         str(hops[index].trust),
         ("named by a line that no believed host wrote: to be shown, not reported", *hops[index].reasons),
         index,
     )
     draft.__class__ = Origin
     return draft
+
+
+@remembered(1024)
+def _rounded(confidence: float) -> float:
+    return round(confidence, 2)
 
 
 def _against(anomalies: Sequence[Anomaly], hop: int) -> float:

@@ -302,6 +302,8 @@ def confirmed_name(received: Received, text: str | None) -> str | None:
         return None
     if f"({name} [" in text or (received.software is not None and received.software.startswith("Exim")):
         return name
+    if f"({name}" not in text and f"@{name}" not in text:
+        return None
     unfolded = " ".join(text.split())
     return name if any(f"{before}{name}{after}" in unfolded for before in "(@" for after in (" [", ". [")) else None
 

@@ -18,8 +18,9 @@ _ORDINARY_LENGTH = 1100  # the longest genuine line seen
 _Draft = draft_of(Received)
 
 # Before Python 3.12 a member costs thirty nanoseconds wherever it is read from its class.
-_RELAY = Kind.RELAY
-_NAMED, _BARE, _BEHIND, _BRACKETED = Layout.NAMED, Layout.BARE, Layout.BEHIND, Layout.BRACKETED
+_RELAY, _INTERNAL = Kind.RELAY, Kind.INTERNAL
+_NAMED, _BARE, _BEHIND = Layout.NAMED, Layout.BARE, Layout.BEHIND
+_BRACKETED, _ALONE = Layout.BRACKETED, Layout.ALONE
 
 
 def parse(value: str) -> Received:
@@ -49,7 +50,7 @@ def _read(text: str) -> Received:
     else:
         layout, ip, client_port, beside, said_helo, said_ident, verified, mechanism, aside = peer.read(name, peer_text)
         rdns, helo = names.roles(name, layout, beside, said_helo, custom, verified=verified)
-        if layout is Layout.ALONE and name[:1] == "[" and not (wrote or id_ or for_):
+        if layout is _ALONE and name[:1] == "[" and not (wrote or id_ or for_):
             helo = name  # RFC 5321 section 4.4: where nothing is said of TCP, the literal is what the client gave
         ident = said_ident or ""
         auth = auth or mechanism
@@ -63,11 +64,11 @@ def _read(text: str) -> Received:
         kind, reason = kinds.classify(
             kind, ip=ip, layout=layout, local=bool(pickup), name=name, peer=peer_text, by=by, wrote=wrote
         )
-        if kind is Kind.INTERNAL and ip:
+        if kind is _INTERNAL and ip:
             auth, rdns, helo = None, None, name
     if by in writer.SILENT_HOSTS and kind is _RELAY and not auth:
         auth = writer.custom_auth(by, id_, protocol=protocol, tls=tls, layout=layout)
-    if auth and (kind is _RELAY or (kind is Kind.INTERNAL and reason)):  # a provider may hide its users' addresses
+    if auth and (kind is _RELAY or (kind is _INTERNAL and reason)):  # a provider may hide its users' addresses
         kind = Kind.SUBMISSION
     draft = _Draft(
         "skipped" if reason else "parsed", kind, reason, ip, client_port, rdns, helo, ident or None,
