@@ -114,7 +114,7 @@ class Listed(Sequence[V], Generic[V]):
         """Return one row, or some."""
         if isinstance(at, slice):
             return tuple(self._made(self.places[at]))
-        return next(self._made(self.places[at : at + 1 or None]))
+        return next(self._made(self.places[[at]]))
 
     def __iter__(self) -> Iterator[V]:
         """Yield all, many made at once."""

@@ -1,5 +1,6 @@
 """The hours of a day, out of the store's mail, and as they are kept for the weeks after."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -12,6 +13,7 @@ from hoptrail_reports.topology.delays import DelayStats
 from hoptrail_reports.topology.engine import open_parts, whole_days
 from hoptrail_reports.topology.traffic import Traffic
 from hoptrail_reports.topology.usage import Link, LinkStats
+from hoptrail_store.archive.moving import move_days
 from hoptrail_store.store import Store
 from reports.night_samples import DAY, NOON, fill, message, settings
 
@@ -63,6 +65,20 @@ def test_a_quiet_day_is_counted_only_for_a_usual_link(tmp_path, usual, kept):
         done = day_hours(parts, usual)
     assert done.pairs == kept
     assert done.counts[:, 12].tolist() == [2] * len(kept)
+
+
+def test_hours_of_a_day_of_which_some_is_archived_are_those_of_all_its_mail(tmp_path):
+    found = settings(tmp_path)
+    there = replace(found.store, archive=str(tmp_path / "archive"))
+    fill(found, [message(LINK[0], at=NOON), message("other.example.net", at=NOON), message(LINK[0], at=NOON)])
+    with Store.open(there) as opened:
+        move_days(opened, "mx1", before=DAY + ONE_DAY)
+    fill(found, [message("late.example.org", at=NOON), message(LINK[0], at=NOON + timedelta(hours=1))])
+    with open_parts(there, whole_days(DAY, DAY)) as parts:
+        done = day_hours(parts, (LINK,))
+        assert (len(parts.archived), len(parts.stored)) == (1, 1)
+    assert done.pairs == [LINK, ("example.net",) * 2]
+    assert done.counts[:, 12:14].tolist() == [[2, 1], [3, 1]]
 
 
 def test_a_busy_link_is_new_that_is_on_no_earlier_map(store):
