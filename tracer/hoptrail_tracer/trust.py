@@ -7,6 +7,7 @@ address is the origin, and all that stands below is its own word.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TypeAlias
 
 from hoptrail_tracer.addresses import Scope, near, scope
@@ -27,6 +28,8 @@ from hoptrail_tracer.rules import Rule
 from hoptrail_tracer.sitematch import Site
 
 _INSIDE_ONE_PROVIDER = frozenset({Kind.INTERNAL, Kind.MAPI, Kind.SCANNER})
+_OF_ONE_KIND = frozenset({Kind.INTERNAL, Kind.MAPI})
+_OF_USERS = frozenset({Kind.SUBMISSION, Kind.HTTP})
 _STAYING = frozenset({Rule.SAME_HOST, Rule.LOOPBACK, Rule.LOCAL_PICKUP})
 """Rules by which the next line was written by the same host."""
 
@@ -39,8 +42,7 @@ _NEAR_V6_BITS = 32
 
 # Before Python 3.12 a member costs thirty nanoseconds wherever it is read from its class.
 _LOOPBACK, _PRIVATE = Scope.LOOPBACK, Scope.PRIVATE
-_FETCH, _LOCAL, _HTTP, _SUBMISSION = Kind.FETCH, Kind.LOCAL, Kind.HTTP, Kind.SUBMISSION
-_MAPI, _INTERNAL = Kind.MAPI, Kind.INTERNAL
+_FETCH, _LOCAL = Kind.FETCH, Kind.LOCAL
 _TOP_LINE, _UNREADABLE, _NO_ADDRESS = Rule.TOP_LINE, Rule.UNREADABLE, Rule.NO_ADDRESS
 _AUTHENTICATED, _SUBMISSION_HOST = Rule.AUTHENTICATED, Rule.SUBMISSION_HOST
 _LOOKED_PAST = frozenset({Rule.FORWARDER, Rule.MAILING_LIST})
@@ -194,7 +196,7 @@ def _judge_without_address(received: Received, older: Received | None, path: _Pa
             return Rule.SAME_HOST, "a step on the same host, or inside one provider", True
         sentence = f"the mail began at {received.by}, which does not say from whom; what stands below came with it"
         return Rule.LOCAL_PICKUP, sentence, False
-    if received.kind in {_HTTP, _SUBMISSION} or received.auth:
+    if received.kind in _OF_USERS or received.auth:
         return Rule.AUTHENTICATED, "a user handed the mail in; the line names no address", False
     return _judge_named_only(received, older, path)
 
@@ -217,7 +219,7 @@ def _judge_handed_in(received: Received, site: Site, path: _Path, name: str | No
     if path.behind_msa:
         sentence = f"{received.ip} handed the mail to a declared submission host"
         return Rule.SUBMISSION_HOST, sentence, False
-    if received.auth is not None or received.kind in {_SUBMISSION, _HTTP}:
+    if received.auth is not None or received.kind in _OF_USERS:
         sentence = f"{received.ip} proved to be a user of {received.by or 'the host that wrote this line'}"
         return Rule.AUTHENTICATED, f"{sentence}: a user's own lines may say anything", False
     return None
@@ -253,7 +255,7 @@ def _judge_named(received: Received, older: Received | None, site: Site, declare
 
 def _judge_undeclared(received: Received, older: Received | None, path: _Path, domains: set[str]) -> _Verdict | None:
     """What the top of the chain itself tells of the site's own relays; asked only where nothing was declared."""
-    if received.kind in {_MAPI, _INTERNAL}:
+    if received.kind in _OF_ONE_KIND:
         return Rule.SAME_HOST, f"{received.by} took it from its own kind, by {received.protocol}", True
     if scope(received.ip) is _PRIVATE:
         return _judge_private(received, older, domains)
@@ -374,7 +376,7 @@ def _look_at(received: Received, text: str | None, path: _Path) -> None:
 
 def _next_signed(hops: Sequence[Received], index: int) -> Received | None:
     """The next hop older than the one at `index` that says by whom it was written."""
-    for older in range(index + 1, len(hops)):
-        if hops[older].by is not None:
-            return hops[older]
+    for older in islice(hops, index + 1, None):
+        if older.by is not None:
+            return older
     return None

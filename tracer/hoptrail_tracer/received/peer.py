@@ -69,7 +69,7 @@ def read(name: str, peer: str) -> Peer:
     """What the from-clause `name` `peer` says."""
     if peer:
         return _Reader().read(name, peer)
-    found = address.endpoint(name)
+    found = address.endpoint(name) if name else None
     return Peer(Layout.ALONE, *found) if found else _NOBODY
 
 
