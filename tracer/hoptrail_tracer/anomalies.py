@@ -229,22 +229,22 @@ def _dates(
     """Dates that run backwards, or stand far from the time of the newest believed line."""
     newer_s = None
     for index, date_s in enumerate(dates_s):
-        date = hops[index].date
-        if date_s is None or date is None:
+        if date_s is None:
             continue
         if now_s is None:
             now_s = date_s
         ahead_s = date_s - now_s
         if ahead_s > FUTURE_S or ahead_s < -LONG_IN_QUEUE_S or date_s < FIRST_DATE_S:
-            found += _far(index, date, ahead_s, believed=index < believed)
+            found += _far(index, hops[index].date, ahead_s, believed=index < believed)
         if newer_s is not None and SKEW_S < (back_s := date_s - newer_s) <= FUTURE_S:
             code = "clock-skew" if back_s <= ZONE_ERROR_S else "date-backwards"
             found.append(Finding(code, f"dated {timedelta(seconds=back_s)} after the next newer line", index, index))
         newer_s = date_s
 
 
-def _far(index: int, date: datetime, ahead_s: float, *, believed: bool) -> Iterator[Finding]:
+def _far(index: int, date: datetime | None, ahead_s: float, *, believed: bool) -> Iterator[Finding]:
     """What a date says that stands far from the time of arrival, or before there was mail."""
+    assert date is not None  # since its seconds were looked at
     if ahead_s > FUTURE_S:
         text = f"the line is dated {date.date()}, {ahead_s // DAY_S:.0f} days after the mail arrived"
         yield Finding("date-future", text, index, index)
