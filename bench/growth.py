@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import load
@@ -23,7 +24,7 @@ import milter
 import store as stored
 from hoptrail_store.settings import StoreSettings
 from hoptrail_store.store import Store
-from testbed.daemon import running_daemon
+from testbed.daemon import running_daemon, wait_until_stored
 from testbed.places import private_folder
 from testbed.postfix import Postfix
 
@@ -84,7 +85,8 @@ def main() -> None:
             daemon = stack.enter_context(
                 running_daemon(milter={"log_level": "warning"}, store={"path": str(stores / f"{name}.sqlite")})
             )
-            found.append(milter.Contestant(f"{name} store", daemon.socket, [daemon.service]))
+            settle = partial(wait_until_stored, daemon.settings.store.path, 60.0)
+            found.append(milter.Contestant(f"{name} store", daemon.socket, [daemon.service], settle))
         master = "".join(milter.MASTER.format(port=one.port, milter=one.milter) for one in found)
         mta = stack.enter_context(Postfix(main=milter.MAIN, master=master, discard=True, logging=False))
         for one in found:
