@@ -52,6 +52,17 @@ def test_values_arrive_in_their_types():
         ("[site]\nhosts = 'a'", "[site] hosts: write a list of strings, [\"...\"], not 'a'"),
         ("[site]\nhosts = [1]", "[site] hosts: write a list of strings"),
         ("[site]\nnetworks = ['192.0.2.0/40']", "hoptrail.toml:2: [site] networks: '192.0.2.0/40'"),
+        (
+            "[site]\nhostname = 'mx_1.exa mple'",
+            "hoptrail.toml:2: [site] hostname: 'mx_1.exa mple' is no host name: write",
+        ),
+        ("[site]\nhostname = '192.0.2.1'", "[site] hostname: '192.0.2.1' is no host name"),
+        ("[site]\ndomains = ['exa mple']", "[site] domains: 'exa mple' is no domain: write it as in 'example.org'"),
+        (
+            "[site]\nnetworks = ['10.0.0.1/8']",
+            "[site] networks: '10.0.0.1/8' is one host and a whole network: write 10.0.0.0/8, or 10.0.0.1",
+        ),
+        ("[site]\nmsas = ['!2001:db8::1/32']", "write 2001:db8::/32, or 2001:db8::1 for the one host"),
         ("[milter]\nsocket = 'here'", "hoptrail.toml:2: [milter] socket: 'here': write unix:/path"),
         ("store.pth = 'x'", "hoptrail.toml:1: [store] pth: no such option"),
     ],

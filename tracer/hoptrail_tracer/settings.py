@@ -1,8 +1,26 @@
 """What a site declares about itself, and how far its look-ups may go."""
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hoptrail_tracer.options import option
+
+# RFC 1123 section 2.1; underscores, which it has not, are in use, and Postfix takes them too.
+_LABEL = r"(?!-)[a-z0-9_-]{1,63}(?<!-)"
+_NAME = re.compile(rf"(?=.{{1,253}}\Z)(?:{_LABEL}\.)*(?!\d+\Z){_LABEL}", re.ASCII | re.IGNORECASE)
+
+
+def _check_hostname(text: str) -> None:
+    """Refuse what is no host name; empty is the machine's own."""
+    if text and not _NAME.fullmatch(text):
+        raise ValueError(f"{text!r} is no host name: write letters, digits, hyphens and dots, as in 'mx1.example.org'")
+
+
+def _check_domains(names: Iterable[str]) -> None:
+    for name in names:
+        if not name or not _NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is no domain: write it as in 'example.org', IDNs as 'xn--...'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +31,7 @@ class SiteSettings:
         "",
         "This host's name as it stands in the fields Hoptrail adds. Empty: the machine's own name.",
         example='"mx1.example.org"',
+        check=_check_hostname,
     )
     networks: tuple[str, ...] = option(
         (),
@@ -52,4 +71,5 @@ class SiteSettings:
         (),
         "Domains you receive mail for. No report is ever drafted about them.",
         example='["example.org"]',
+        check=_check_domains,
     )

@@ -132,6 +132,9 @@ def _network(text: str, body: str) -> ipaddress.IPv4Network | ipaddress.IPv6Netw
         if "/" in body or ":" in body or body.replace(".", "").isdigit():
             raise SiteError(f"{text!r} is no network: write 192.0.2.0/24 or 2001:db8::/32") from None
         return None
+    host = ipaddress.ip_interface(body.strip("[]")).ip
+    if "/" in body and host != network.network_address:
+        raise SiteError(f"{text!r} is one host and a whole network: write {network}, or {host} for the one host")
     mapped_bits = 96
     if isinstance(network, ipaddress.IPv6Network) and network.network_address.ipv4_mapped is not None:
         if network.prefixlen < mapped_bits:
