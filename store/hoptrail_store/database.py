@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from hoptrail_store import migrations
-from hoptrail_store.errors import ForeignStoreError, NewerStoreError, store_error
+from hoptrail_store.errors import CorruptStoreError, ForeignStoreError, NewerStoreError, store_error
 from hoptrail_store.migrations import Step
 from hoptrail_store.ownership import open_owned
 from hoptrail_store.sqlite import Database
 
 APPLICATION_ID = 0x486F7074  # "Hopt": tells our files from any other program's
 
+_SMALLEST_BYTES = 512  # https://sqlite.org/fileformat2.html: the least a page has
 _FILES = ("", "-wal", "-shm")  # what SQLite keeps in WAL mode, beside the path's own name
 
 
@@ -24,6 +25,8 @@ def schema_version(steps: Sequence[Step]) -> int:
 
 def open_database(path: Path, *, wait_s: float, readonly: bool = False) -> Database:
     """Return a connection to an existing file, in SQLite's autocommit mode; raises StoreError."""
+    if path.is_file() and 0 < path.stat().st_size < _SMALLEST_BYTES:  # SQLite takes some of these for an empty database
+        raise CorruptStoreError(f"{path}: it is not an SQLite file ({path.stat().st_size} bytes)")
     address = f"{path.absolute().as_uri()}?mode={'ro' if readonly else 'rw'}"
     try:
         connection = sqlite3.connect(address, uri=True, timeout=wait_s, isolation_level=None, check_same_thread=False)

@@ -116,6 +116,16 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(settings):
     assert Path(settings.path).read_bytes().startswith(b"From nobody")
 
 
+@pytest.mark.parametrize("size_bytes", [1, 100, 511])
+def test_a_file_too_short_for_sqlite_is_refused_and_left_alone(settings, size_bytes):
+    content = b"\n" * size_bytes
+    Path(settings.path).write_bytes(content)
+    for opening in (lambda: Store.open(settings), lambda: open_readonly(settings.path).__enter__()):
+        with pytest.raises(CorruptStoreError, match="not an SQLite file"):
+            opening()
+    assert Path(settings.path).read_bytes() == content
+
+
 def test_an_empty_file_becomes_a_store(settings, make_record):
     Path(settings.path).touch()
     with Store.open(settings) as store:
