@@ -1,5 +1,6 @@
 """A small site's day in a store, and a nightly job over it that asks nobody."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from hoptrail_reports.nightly import Night, NightlySettings, run
@@ -68,6 +69,15 @@ def message(client="gw.example.net", *, at=NOON, points=None, claimed="[198.51.1
         facts=AddressFacts("192.0.2.9", asn=64500, as_name="EXAMPLE-NET", country="NL"),
         score=None if points is None else Score(points, 5.0, ("RULE",)),
     )
+
+
+def passed_on(record):
+    """The same message as store.example.org has it, which took it from mx.example.org."""
+    at = record.received_at
+    hop = Hop(
+        Received("parsed", ip="192.0.2.1", rdns="mx.example.org", by="store.example.org", date=at), Trust.OBSERVED
+    )
+    return replace(record, trace=replace(record.trace, hops=(hop, *record.trace.hops)))
 
 
 def fill(night, records, refusals=()):

@@ -1,6 +1,7 @@
 """Single points of failure: relays of ours that mail from outside has to pass on every way it was seen to take.
 
 The world outside is one node; a relay that dominates the hosts where mail ended is one whose failure would stop it.
+The hosts where it ended are no news themselves: a site with one server knows that.
 """
 
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from typing import Any, Final
 import networkx as nx
 import numpy as np
 
-from hoptrail_reports.detectors.finding import Finding, Observations
+from hoptrail_reports.detectors.finding import MUCH_LEAST, Finding, Observations
 from hoptrail_reports.shown import percent
 
 LEAST_SHARE: Final = 0.2
@@ -17,7 +18,7 @@ OUTSIDE: Final = ""
 
 
 def detect(seen: Observations) -> Iterator[Finding]:
-    """The relays that at least LEAST_SHARE of the mail had to pass."""
+    """The relays that at least LEAST_SHARE of the mail had to pass on its way to another host of ours."""
     traffic = seen.traffic
     links = traffic.links
     observed = links.observed & links.between_two
@@ -33,14 +34,14 @@ def detect(seen: Observations) -> Iterator[Finding]:
     above = nx.immediate_dominators(graph, OUTSIDE)
     must: dict[str, int] = {}
     for end, messages in ends.items():
-        relay = end if len(ends) == 1 else above.get(end, OUTSIDE)
+        relay = above.get(end, OUTSIDE)
         while relay not in {OUTSIDE, None}:
             must[relay] = must.get(relay, 0) + messages
             relay = above.get(relay, OUTSIDE)
     total = max(sum(ends.values()), 1)
     for relay, messages in must.items():
         share = messages / total
-        if share >= LEAST_SHARE:
+        if share >= LEAST_SHARE and messages >= MUCH_LEAST:
             yield Finding(
                 kind="single point",
                 subject=relay,

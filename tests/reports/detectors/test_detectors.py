@@ -144,9 +144,19 @@ def test_the_server_with_the_wrong_clock_is_named_and_its_neighbours_are_not():
 
 
 def test_a_host_that_all_ways_lead_over_is_a_single_point_and_one_of_two_is_not():
-    links = {("x", "mx1"): used(50), ("y", "mx2"): used(50), ("mx1", "store"): used(50), ("mx2", "store"): used(50)}
+    links = {("x", "mx1"): used(50), ("y", "mx2"): used(50), ("mx1", "filter"): used(50), ("mx2", "filter"): used(50)}
+    links |= {("filter", "store"): used(100)}
     (found,) = chokepoints.detect(seen(links, {"store": 100}))
-    assert (found.subject, found.evidence["share"]) == ("store", 1.0)
+    assert (found.subject, found.evidence["share"]) == ("filter", 1.0)
+
+
+def test_the_one_server_of_a_small_site_is_no_news():
+    assert not list(chokepoints.detect(seen({("x", MX): used(50), ("y", MX): used(50)}, {MX: 100})))
+
+
+def test_a_handful_of_mail_makes_no_single_point():
+    links = {("x", "filter"): used(9), ("filter", "store"): used(9)}
+    assert not list(chokepoints.detect(seen(links, {"store": 9})))
 
 
 def test_mail_around_the_filter_is_counted():

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from hoptrail.commands.topology import command
 from hoptrail_reports.detectors.records import findings_of
 from hoptrail_store.reader import open_readonly
-from reports.night_samples import DAY, NOON, fill, message, nightly, settings
+from reports.night_samples import DAY, NOON, fill, message, nightly, passed_on, settings
 
 pytestmark = pytest.mark.long
 
@@ -31,7 +31,7 @@ def weeks(tmp_path_factory):
     steady = [message("busy.example.net", at=midnight - timedelta(minutes=30 * n)) for n in range(DAYS * 48)]
     today = [message("busy.example.net", at=midnight + timedelta(minutes=30 * n)) for n in range(1, 12)]
     other = [message("other.example.com", at=midnight - timedelta(minutes=30 * n)) for n in range(-47, DAYS * 48)]
-    fill(found, steady + today + other)
+    fill(found, list(map(passed_on, steady + today + other)))
     for back in range(DAYS - 1, -1, -1):
         day = DAY - back * ONE_DAY
         done = nightly(found, day, now=morning(day))
@@ -67,4 +67,5 @@ def test_a_link_that_falls_silent_stands_in_store_page_summary_and_command(weeks
 def test_what_was_wrong_the_day_before_is_said_with_its_first_day(weeks):
     _, done = weeks
     (single,) = [one for one in done.report.findings if one.kind == "single point"]
+    assert single.subject == "mx.example.org"
     assert single.since == DAY - (DAYS - 1) * ONE_DAY

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -10,6 +11,7 @@ from playwright.sync_api import expect
 from hoptrail_reports.pages.render import Pages, file_name
 from hoptrail_reports.report import DraftLine
 from hoptrail_reports.settings import ReportSettings
+from reports.night_samples import DAY, NOON, fill, message, nightly, passed_on, settings
 from reports.pages.made_up_site import HOSTILE, build
 from testbed.browser import complaints
 
@@ -280,8 +282,11 @@ def test_relay_page_ends_its_timeline_with_the_day_itself(small, browse):
     expect(newest).to_have_text("20.11.")
 
 
-def test_relay_page_tells_what_was_found_about_it_on_earlier_days_too(small, browse):
-    page = browse(small, f"relays/{file_name('store.example.org')}")
+def test_relay_page_tells_what_was_found_about_it_on_earlier_days_too(tmp_path, browse):
+    found = settings(tmp_path)
+    fill(found, [passed_on(message(at=NOON - timedelta(days=back))) for back in (1,) * 20 + (0,) * 5])
+    nightly(found, DAY - timedelta(days=1))
+    page = browse(nightly(found), f"relays/{file_name('mx.example.org')}")
     table = page.get_by_role("table", name="What the detectors found")
     expect(table.get_by_role("row").nth(1)).to_contain_text("single point")
 
