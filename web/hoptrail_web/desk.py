@@ -142,7 +142,7 @@ def page(desk: Desk, draft_id: str, form: str | None) -> Page:
         is_whole=bool(kept),
         answers=tuple(came),
         form=chosen,
-        message=written(draft.report, chosen, sender=sender_of(desk.abuse, desk.site)),
+        message=written(draft.report, chosen, sender=sender_of(desk.abuse, desk.site), sent_at=draft.tried_at),
         previous=order[place - 1] if place else None,
         following=_following(places, draft.id),
         others=sum(one.campaign == draft.campaign for one in waiting),

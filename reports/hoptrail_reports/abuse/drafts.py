@@ -228,7 +228,7 @@ def _report(night: _Night, case: Case, record: MessageRecord, contact: Contact) 
     return Report(
         id=cases.identifier(case.day, case.ip, contact.address),
         contact=contact,
-        facts=case.facts or AddressFacts(case.ip, name=origin.name),
+        facts=_named(case.facts or AddressFacts(case.ip), hidden(line.received.rdns)),
         received_at=record.received_at,
         messages=case.messages,
         first_at=case.first_at,
@@ -244,6 +244,11 @@ def _report(night: _Night, case: Case, record: MessageRecord, contact: Contact) 
         subject=hidden(record.subject, 998),
         recipients=() if munged else record.recipients,
     )
+
+
+def _named(facts: AddressFacts, name: str | None) -> AddressFacts:
+    """The facts, with the name that stands beside the address in the believed line where we know none ourselves."""
+    return facts if facts.name else replace(facts, name=name, name_confirmed=None)
 
 
 def _evidence(night: _Night, record: MessageRecord, *, munged: bool) -> Evidence:

@@ -1,6 +1,7 @@
 """The forms of a report by name: what `[abuse] form` and `hoptrail abuse show --form` may say."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
@@ -22,6 +23,6 @@ def suitable(report: Report, form: str) -> str:
     return "arf" if form == "xarf" and not xarf.suits(report) else form
 
 
-def written(report: Report, form: str, *, sender: str) -> bytes:
-    """A whole message about one report, CRLF throughout; the same bytes whenever it is asked for."""
-    return finished(report, FORMS[suitable(report, form)](report, sender), sender=sender)
+def written(report: Report, form: str, *, sender: str, sent_at: datetime | None = None) -> bytes:
+    """A whole message about one report, CRLF throughout; the same bytes whenever it is asked for, but for its date."""
+    return finished(report, FORMS[suitable(report, form)](report, sender), sender=sender, sent_at=sent_at)

@@ -6,6 +6,7 @@ encode the rest; bodies are spliced below as bytes, because evidence must stand 
 
 import socket
 from dataclasses import dataclass
+from datetime import datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -29,14 +30,17 @@ class Content:
     body: bytes
 
 
-def finished(report: Report, content: Content, *, sender: str) -> bytes:
-    """A whole message, ready for review. `sender` is an address that a person reads; answers go there."""
+def finished(report: Report, content: Content, *, sender: str, sent_at: datetime | None) -> bytes:
+    """A whole message, ready for review. `sender` is an address that a person reads; answers go there.
+
+    Its date is that of the sending (RFC 5322 section 3.6.1), of the drafting as long as it has not been sent.
+    """
     header = EmailMessage(policy=POLICY)
     header["From"] = Address(display_name="Abuse reports", addr_spec=sender)
     header["To"] = Address(addr_spec=report.contact.address)
     header["Reply-To"] = Address(addr_spec=sender)
     header["Subject"] = shown(content.subject, SUBJECT_MAX)
-    header["Date"] = report.created_at
+    header["Date"] = sent_at or report.created_at
     header["Message-ID"] = f"<{report.id}@{sender.rpartition('@')[2]}>"
     header["Auto-Submitted"] = "auto-generated"
     header["MIME-Version"] = "1.0"

@@ -115,7 +115,8 @@ def _send_all(run: _Run, due: list[Draft]) -> Iterator[Sent]:
 def _send_one(run: _Run, draft: Draft) -> Sent | None:
     """What became of one draft, committed; None where a person took it back in the meantime."""
     sender = sender_of(run.settings, run.site)
-    text = written(draft.report, draft.form, sender=sender)
+    now = run.clock()
+    text = written(draft.report, draft.form, sender=sender, sent_at=now)
     base, separator = run.settings.bounce_address or sender, run.settings.bounce_separator
     return_path = verp.return_path(base, draft.id, run.key, separator=separator)
     reply, of_recipient = smarthost.offer(run.smtp, return_path, draft.report.contact.address, text)
@@ -125,7 +126,7 @@ def _send_one(run: _Run, draft: Draft) -> Sent | None:
             run.concluded(draft, "deferred", str(reply))
             raise SendError(f"{run.settings.smarthost} takes no mail from us: {reply}")
         return _refused(run, draft, reply, of_recipient=True)
-    if not outbox.begin(run.store, draft, run.clock()):
+    if not outbox.begin(run.store, draft, now):
         return None
     reply = smarthost.hand_over(run.smtp, text)
     if not reply.taken:

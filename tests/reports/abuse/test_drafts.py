@@ -62,6 +62,13 @@ def test_draft_can_be_written_in_each_form_and_hides_the_recipient(store, form):
     assert text == written(ledger.draft(store.db, draft.id[:12]).report, form, sender="abuse-reports@example.org")
 
 
+def test_name_that_only_the_believed_line_has_is_the_one_the_report_gives(store):
+    night(store, spam(rdns="host9.isp.example.com", facts=AddressFacts(SPAMMER)))
+    text = written(ledger.drafts(store.db)[0].report, "spamcop", sender="a@b.example").decode()
+    assert f"The reverse name of {SPAMMER} is host9.isp.example.com, not checked." in " ".join(text.split())
+    assert "No reverse name" not in text
+
+
 def test_second_run_for_the_same_day_makes_no_second_draft(store):
     night(store, spam())
     again = night(store, spam(at=NOON - timedelta(minutes=1)))

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.message import Message
+from email.utils import parsedate_to_datetime
 
 import pytest
 
@@ -102,6 +103,18 @@ def test_report_arrives_byte_for_byte_as_it_was_shown(desk, sink):
     arrived(sink)
     [raw] = sink.mailbox("abuse")
     assert raw.endswith(shown.replace(b"\r\n", b"\n").partition(b"\n\n")[2])
+
+
+def test_date_is_that_of_the_sending_and_shown_so_afterwards(desk, sink):
+    [draft_id] = approved(desk, SOURCES[0])
+    with desk.open() as store:
+        site, settings = SiteSettings(hostname="mx.example.test"), AbuseSettings(smarthost=f"127.0.0.1:{sink.port}")
+        later = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=5)
+        [sent] = sending.send(store, settings, site, clock=lambda: later)
+    [mail] = arrived(sink)
+    assert sent.outcome == "sent"
+    assert parsedate_to_datetime(mail["Date"]) == later > desk.draft(draft_id).created_at
+    assert f"\r\nDate: {mail['Date']}\r\n" in desk.json("show", draft_id)["message"]
 
 
 def test_second_run_sends_nothing_again(desk, sink):

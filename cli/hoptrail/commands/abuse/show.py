@@ -30,7 +30,7 @@ def command(config: Config, draft_id: str, *, form: str | None, as_json: bool) -
         came = answers.answers(reader.db, [draft.id])[draft.id]
         book = contactbook.about(contactbook.remembered(reader.db), draft.report.contact.address)
     form = suitable(draft.report, form or draft.form)
-    message = written(draft.report, form, sender=sender_of(config.abuse, config.site))
+    message = written(draft.report, form, sender=sender_of(config.abuse, config.site), sent_at=draft.tried_at)
     text = message.decode("utf-8", "surrogateescape")
     if as_json:
         document = {**draft_document(draft), "answers": list(map(answer_document, came)), "form": form, "message": text}
