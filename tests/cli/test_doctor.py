@@ -11,6 +11,7 @@ from pwd import getpwuid
 import pytest
 
 from hoptrail.checks.access import User, obstacle
+from hoptrail.checks.host import size_text
 from hoptrail.checks.socket import Postfix, check_milter, check_sendmail, check_socket, find_postfix
 from hoptrail.config import parse_config
 from hoptrail_store.settings import StoreSettings
@@ -75,6 +76,11 @@ def test_a_damaged_store_is_bad(hoptrail, write, tmp_path):
     found = findings(hoptrail, write())["store"][-1]
     assert found["state"] == "bad"
     assert f"{tmp_path}/store.sqlite-wal" in found["mend"]
+
+
+@pytest.mark.parametrize(("size_bytes", "text"), [(40_000_000, "40.0 MB"), (2_500_000_000, "2.5 GB")])
+def test_a_size_is_said_in_a_unit_that_leaves_something_of_it(size_bytes, text):
+    assert size_text(size_bytes) == text
 
 
 def test_a_missing_folder_comes_with_the_command_that_makes_it(hoptrail, write, tmp_path):

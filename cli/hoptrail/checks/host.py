@@ -75,9 +75,7 @@ def check_store(config: Config, user: User) -> Iterator[Finding]:
         yield Finding("store", "bad", f"{path} is damaged: {sound}", _replacement(path))
     else:
         looked = "" if deep else "; too large to look at every page"
-        yield Finding(
-            "store", "ok", f"{path}: {summary.messages:,} messages, {summary.size_bytes / 1e6:,.1f} MB{looked}"
-        )
+        yield Finding("store", "ok", f"{path}: {summary.messages:,} messages, {size_text(summary.size_bytes)}{looked}")
 
 
 def _replacement(path: Path) -> str:
@@ -161,6 +159,11 @@ def check_systemd() -> Iterator[Finding]:
             )
 
 
+def size_text(size_bytes: int) -> str:
+    """Return a size for people: "2.5 GB", "40.0 MB"."""
+    return f"{size_bytes / 1e9:,.1f} GB" if size_bytes >= 1e9 else f"{size_bytes / 1e6:,.1f} MB"  # noqa: PLR2004 - as it says
+
+
 def run(*command: str) -> str:
     """Return what a program writes, without white space around it; "" where it fails."""
     try:
@@ -181,7 +184,7 @@ def _check_writable(topic: str, folder: Path, user: User) -> Iterator[Finding]:
 
 def _free_space(folder: Path) -> Finding:
     free = shutil.disk_usage(folder).free
-    text = f"{free / 1e9:,.1f} GB free in {folder}"
+    text = f"{size_text(free)} free in {folder}"
     if free < _FREE_WARN_BYTES:
         mend = "make room, or keep less: [store] keep_days and evidence_days"
         return Finding("disk", "bad" if free < _FREE_BAD_BYTES else "warn", text, mend)
