@@ -13,14 +13,18 @@ from typing import Any, Final
 import Milter
 
 from hoptrail_milter.endpoint import Endpoint
+from hoptrail_milter.message import OWN_FIELDS_MAX
 from hoptrail_milter.services import Services
 from hoptrail_milter.session import Macros, Outcome, Session
 
 NAME: Final = "hoptrail"
 BACKLOG: Final = 1_024  # connections that wait for accept: a burst of SMTP sessions; the kernel's somaxconn bounds it
-TEMPFAIL_REPLY: Final = ("451", "4.3.0", "The mail filter has a problem; please try again later")
 HARVEST_REPLY: Final = ("421", "4.7.0", "Too many unknown recipients from your network; try again later")
-REJECT_REPLY: Final = ("550", "5.7.1", "The message looks like spam and is refused")
+REPLIES: Final = {
+    "tempfail": ("451", "4.3.0", "The mail filter has a problem; please try again later"),
+    "reject": ("550", "5.7.1", "The message looks like spam and is refused"),
+    "flooded": ("550", "5.7.1", f"Over {OWN_FIELDS_MAX} header fields that only our mail filter adds; remove them"),
+}
 
 # Steps that never answer, and those we do without. What the MTA does not offer is answered the old way. Recipients
 # are answered: Postfix keeps what needs no answer in its buffer, and where all recipients of a session are refused it
@@ -176,13 +180,13 @@ class SmtpClient(Milter.Base):  # type: ignore[misc]  # pymilter has no types
             if outcome.reply == "accept":
                 self._edit(outcome)
             else:
-                self.setreply(*(TEMPFAIL_REPLY if outcome.reply == "tempfail" else REJECT_REPLY))
+                self.setreply(*REPLIES[outcome.reply])
         except (Milter.error, Milter.DisabledAction) as error:  # the MTA is gone, or never agreed to edits
             self._services.log.fault("edit-failed", str(error), queue=self._macro("i"))
         except Exception as error:  # noqa: BLE001 - the boundary
             self.fault("edit", error)
-        replies = {"accept": Milter.CONTINUE, "tempfail": Milter.TEMPFAIL, "reject": Milter.REJECT}
-        return replies[outcome.reply]  # type: ignore[no-any-return]
+        answers = {"accept": Milter.CONTINUE, "tempfail": Milter.TEMPFAIL}
+        return answers.get(outcome.reply, Milter.REJECT)  # type: ignore[no-any-return]
 
     def _edit(self, outcome: Outcome) -> None:
         for name, index in outcome.removals:

@@ -22,7 +22,7 @@ COUNTERS: Final[Mapping[str, str]] = {
     "scored": "messages that spamd scored",
     "taken_over": "messages that one of our own hosts had scored",
     "spam": "messages at or above spamd's threshold",
-    "refused": "messages refused for their score",
+    "refused": "messages refused for their score, or for more fields of ours than an MTA can delete",
     "unscored_authenticated": "messages not scored: the sender authenticated",
     "unscored_trusted": "messages not scored: the client is in a skipped network",
     "unscored_size": "messages not scored: too long",

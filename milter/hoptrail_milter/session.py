@@ -47,7 +47,7 @@ class Macros:
 class Outcome:
     """What the MTA is to do with a message: edits in the order in which to make them, then the reply."""
 
-    reply: Literal["accept", "tempfail", "reject"]
+    reply: Literal["accept", "tempfail", "reject", "flooded"]  # "flooded" rejects too, in words of its own
     removals: list[tuple[str, int]]
     additions: list[tuple[str, str]]
 
@@ -140,7 +140,7 @@ class Session:
             return Outcome("tempfail", [], [])
         if message.is_flooded or self._is_refused(record, brought=brought):
             self._services.counters.add("refused")
-            return Outcome("reject", [], [])
+            return Outcome("flooded" if message.is_flooded else "reject", [], [])
         removals = stamp.removals(message.own_fields, message.believed_fields)
         if removals:
             self._services.counters.add("fields_removed", len(removals))
@@ -153,7 +153,7 @@ class Session:
         if message is None or milter.observe_only:
             return Outcome(milter.on_fault, [], [])
         if message.is_flooded:
-            return Outcome("reject", [], [])
+            return Outcome("flooded", [], [])
         return Outcome(milter.on_fault, stamp.removals(message.own_fields, {}), [])
 
     def abort(self) -> None:

@@ -164,6 +164,13 @@ def test_ten_thousand_header_fields_are_taken_or_refused_by_the_mta_itself(mta, 
         assert (mta.name, sent.code) == ("sendmail", 552)  # its own limit is 32 KiB
 
 
+def test_message_with_more_own_fields_than_can_be_deleted_is_told_why_it_is_refused(mta):
+    with mta.smtp() as smtp:
+        sent = send(smtp, b"X-Hoptrail-Id: forged\r\n" * 1_001)
+    assert sent.code == 550
+    assert "Over 1000 header fields that only our mail filter adds" in sent.text
+
+
 def test_many_recipients_are_all_recorded(mta, daemon):
     everybody = ("alice@example.test", "bob@example.test") * 100
     with mta.smtp() as smtp:

@@ -74,7 +74,7 @@ def test_more_own_fields_than_an_mta_can_delete_refuse_the_message(open_services
             session.header("X-Hoptrail-Id", b" forged")
         assert end(session).reply == "accept"
         session.header("X-Hoptrail-Path", b" forged")
-        assert end(session).reply == "reject"
+        assert end(session).reply == "flooded"
 
 
 def test_observing_changes_nothing_and_records_all_the_same(open_services):
