@@ -1,5 +1,7 @@
 """Write what the manual pages and the sample configuration say of commands and options, from the program itself.
 
+From each page in Markdown the one that man(1) reads is written beside it.
+
     .venv/bin/python tools/manuals.py [--check]
 
 With --check nothing is written; the exit code is 1 where something would be.
@@ -12,6 +14,9 @@ from inspect import cleandoc
 from pathlib import Path
 
 import click
+from docutils import nodes
+from docutils.core import publish_doctree, publish_from_doctree
+from myst_parser.docutils_ import Parser
 
 from hoptrail.main import COMMANDS, cli
 from hoptrail.sample import manual, sample
@@ -61,16 +66,38 @@ def described_option(option: click.Option, context: click.Context) -> Iterator[s
     yield f":   {option.help or ''}\n"
 
 
+def roff(page: Path, text: str) -> str:
+    """Return a page in Markdown as man(1) reads it; its name and section are those of the file."""
+    settings = {"myst_enable_extensions": ["deflist"], "output_encoding": "unicode"}
+    document = publish_doctree(text, str(page), parser=Parser(), settings_overrides=settings)
+    naming, *sections = (node for node in document.children if isinstance(node, nodes.section))
+    name, section = page.stem.rsplit(".", 1)
+    about = naming.astext().partition(" - ")[2]
+    facts = {"subtitle": about, "manual_section": section, "manual_group": "Hoptrail"}
+    document.children = [nodes.title("", name), nodes.docinfo("", *map(fact, facts, facts.values())), *sections]
+    document.setup_child(document.children[0])
+    man = str(publish_from_doctree(document, writer="manpage", settings_overrides=settings))
+    return man.replace(".SH Name\n", ".SH NAME\n")  # as all other headings
+
+
+def fact(name: str, value: str) -> nodes.field:
+    """Return something about a page, as docutils has it."""
+    return nodes.field("", nodes.field_name("", name), nodes.field_body("", nodes.paragraph("", value)))
+
+
 def written() -> Iterator[tuple[Path, str]]:
     """Yield each file with what should stand in it."""
-    yield COMMAND_PAGE, between(COMMAND_PAGE.read_text("utf-8"), "# COMMANDS", "# EXIT STATUS", commands())
-    yield CONFIG_PAGE, between(CONFIG_PAGE.read_text("utf-8"), "# OPTIONS", "# FILES", manual())
+    pages = {page: page.read_text("utf-8") for page in sorted((TOP / "docs/man").glob("*.md"))}
+    pages[COMMAND_PAGE] = between(pages[COMMAND_PAGE], "# COMMANDS", "# EXIT STATUS", commands())
+    pages[CONFIG_PAGE] = between(pages[CONFIG_PAGE], "# OPTIONS", "# FILES", manual())
+    yield from pages.items()
+    yield from ((page.with_suffix(""), roff(page, text)) for page, text in pages.items())
     yield SAMPLE, sample()
 
 
 def main() -> None:
     """Write or check."""
-    stale = [(path, text) for path, text in written() if path.read_text("utf-8") != text]
+    stale = [(path, text) for path, text in written() if not path.exists() or path.read_text("utf-8") != text]
     for path, text in stale:
         if "--check" in sys.argv:
             click.echo(f"{path.relative_to(TOP)} is not what the program says: run tools/manuals.py", err=True)

@@ -20,6 +20,17 @@ def test_pages_and_sample_are_what_the_program_says():
     assert (done.returncode, done.stderr) == (0, "")
 
 
+PAGES = sorted(page.with_suffix("") for page in (TOP / "docs/man").glob("*.md"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_page_for_man_has_its_name_section_and_summary_and_no_markdown(page):
+    name, section = page.name.rsplit(".", 1)
+    text = page.read_text("utf-8")
+    assert f'.TH "{name}" "{section}" "" "" "Hoptrail"\n.SH NAME\n{name} \\- ' in text
+    assert not re.search(r"\*\*|`|^:   |^#", text, re.MULTILINE)
+
+
 def options(command: click.Command) -> Iterator[str]:
     """The long options of a command and of those below it."""
     context = click.Context(command)

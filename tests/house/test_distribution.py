@@ -59,6 +59,13 @@ def test_wheel_holds_recipes_and_contrib_under_share(wheel, folder):
     assert expected <= shipped
 
 
+def test_wheel_holds_each_manual_page_where_man_looks_for_it(wheel):
+    shipped = {name.partition("/share/man/")[2] for name in wheel if "/share/man/" in name}
+    pages = {Path(name).stem for name in tracked("docs/man/*.md")}
+    assert pages
+    assert shipped == {f"man{page[-1]}/{page}" for page in pages}
+
+
 def test_wheel_holds_no_top_level_name_that_shadows_another_package(wheel):
     tops = {name.partition("/")[0] for name in wheel}
     packages = {top for top in tops if "." not in top}
