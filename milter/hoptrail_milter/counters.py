@@ -37,7 +37,8 @@ COUNTERS: Final[Mapping[str, str]] = {
     "harvest_seen": "SMTP connections of client networks that harvest recipients",
     "harvest_slowed": "SMTP connections made to wait because their network harvests",
     "harvest_refused": "SMTP connections refused because their network harvests",
-    "reloads": "times a worker process took up a new configuration",
+    "reloads": "times the daemon took up a new configuration",
+    "reloads_failed": "new configurations that were refused, or that a worker could not take up",
 }
 GAUGES: Final[Mapping[str, str]] = {
     "sessions": "SMTP connections now open",

@@ -67,6 +67,7 @@ class Daemon:
         self._began_s = time.time()
         self._restarts = 0
         self._shared = Shared(_worker_count(settings))
+        self._counters = self._shared.parent()
         self._workers = [_Child(str(number)) for number in range(_worker_count(settings))]
         self._recorder = _Child("recorder")
         self._children = [*self._workers, self._recorder]
@@ -179,12 +180,14 @@ class Daemon:
             settings = self._reload()
         except Exception as error:  # noqa: BLE001 - whatever a broken file does to its reader, the old one stays
             self._log.alert("reload-failed", error=str(error), kept="the configuration before")
+            self._counters.add("reloads_failed")
             return
         if any(getattr(settings.milter, name) != getattr(self._settings.milter, name) for name in _FIXED):
             self._log.warning("needs-restart", options=",".join(_FIXED))
         self._settings = settings
         self._log = open_log(settings.milter)
         self._order(settings, self._children)
+        self._counters.add("reloads")
         self._log.info("reloaded")
 
     def _order(self, order: Order, children: Sequence[_Child]) -> None:

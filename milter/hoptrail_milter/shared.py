@@ -17,12 +17,12 @@ class Seat:
 
 
 class Shared:
-    """The memory of all workers, and the counters of the recorder after theirs."""
+    """The memory of all workers, and the counters of the recorder and of the parent after theirs."""
 
     def __init__(self, workers: int) -> None:
         """Map it."""
         self._workers = workers
-        self.board = Board(workers + 1)
+        self.board = Board(workers + 2)
         self.notes = Notes(workers)
         self.clients = Clients(workers)
 
@@ -36,3 +36,7 @@ class Shared:
     def recorder(self) -> Counters:
         """Return the counters of the recorder, to be called in its own process."""
         return self.board.worker(self._workers)
+
+    def parent(self) -> Counters:
+        """Return the counters of the parent itself."""
+        return self.board.worker(self._workers + 1)

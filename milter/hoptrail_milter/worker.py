@@ -66,11 +66,12 @@ class Worker:
             services = Services(settings, self._counters, self._log, self._seat.clients)
         except (OSError, ValueError) as error:
             self._log.alert("reload-failed", error=str(error), kept="the configuration before")
+            self._counters.add("reloads_failed")
             return
         with self._lock:
             self._retired.append(self._services)
             self._services = services
-        self._counters.add("reloads")
+        self._log.info("in-force", pid=os.getpid())
 
     def _show(self) -> None:
         """Say how things stand to whoever asks the parent."""

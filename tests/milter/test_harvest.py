@@ -194,7 +194,7 @@ class TestBesideAnMta:
         daemon, mta = beds
         settings = daemon.settings
         daemon.reload(replace(settings, milter=replace(settings.milter, observe_only=True)))
-        wait_for(lambda: daemon.counter("reloads") == 2, "both workers to take it up")
+        daemon.wait_for_workers(1)
         seen, refused = daemon.counter("harvest_seen"), daemon.counter("harvest_refused")
         with mta.smtp(source=HARVESTER) as smtp:
             for _ in range(10):
@@ -202,7 +202,7 @@ class TestBesideAnMta:
         assert daemon.counter("harvest_seen") == seen + 1
         assert daemon.counter("harvest_refused") == refused
         daemon.reload(settings)
-        wait_for(lambda: daemon.counter("reloads") == 4, "both workers to take it back")
+        daemon.wait_for_workers(2)
         wait_for(lambda: not daemon.status()["harvesters"], "the delivered mail to count")
         with mta.smtp(source=HARVESTER) as smtp:
             assert send(smtp).code == 250
@@ -228,7 +228,7 @@ def test_submission_is_open_to_users_of_a_harvesting_network(kind):
     with running_daemon(harvest=settings) as daemon, kind(milters=[daemon.socket]) as mta:
         ports = (str(mta.submission_port),)
         daemon.reload(replace(daemon.settings, harvest=replace(daemon.settings.harvest, never_ports=ports)))
-        wait_for(lambda: daemon.counter("reloads") == 2, "both workers to take it up")
+        daemon.wait_for_workers(1)
         try_out(mta, daemon, HARVESTER)
         with pytest.raises(smtplib.SMTPConnectError):
             mta.smtp(source=HARVESTER)

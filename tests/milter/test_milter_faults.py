@@ -56,19 +56,22 @@ def test_reload_takes_effect_for_new_sessions_and_loses_none(running):
     with mta.smtp() as old:
         send(old)
         daemon.reload(replace(daemon.settings, site=replace(daemon.settings.site, hostname="renamed.example.test")))
-        wait_for(lambda: daemon.counter("reloads") == 2, "both workers to take it up")
+        daemon.wait_for_workers(1)
         before = send(old)
     after = one(mta)
     assert unfolded(delivered(mta, before))["x-hoptrail-id"][0].startswith("mx.example.test;")
     assert unfolded(delivered(mta, after))["x-hoptrail-id"][0].startswith("renamed.example.test;")
     daemon.reload(daemon.settings)
-    wait_for(lambda: daemon.counter("reloads") == 4, "both workers to take it back")
+    daemon.wait_for_workers(2)
+    assert (daemon.counter("reloads"), daemon.counter("reloads_failed")) == (2, 0)
 
 
 def test_broken_configuration_changes_nothing(running):
     daemon, mta = running
+    before = daemon.counter("reloads")
     daemon.reload(b"this is none")
     daemon.wait_for_log("reload-failed")
+    assert (daemon.counter("reloads"), daemon.counter("reloads_failed")) == (before, 1)
     (daemon.folder / "settings").write_bytes(pickle.dumps(daemon.settings))
     assert unfolded(delivered(mta, one(mta)))["x-hoptrail-id"][0].startswith("mx.example.test;")
 

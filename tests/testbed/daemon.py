@@ -119,6 +119,11 @@ class Daemon:
     def wait_for_log(self, text: str) -> None:
         wait_for(lambda: text in self.log(), f"{text!r} in the daemon's log", log=self.service.log)
 
+    def wait_for_workers(self, times: int) -> None:
+        """Until each worker has taken up a new configuration so many times."""
+        wanted = times * len(self.workers())
+        wait_for(lambda: self.log().count("in-force pid=") == wanted, "the workers to take it up", log=self.service.log)
+
     def reload(self, settings: DaemonSettings | bytes) -> None:
         """Replace the configuration (by bytes that are none, for a broken one) and signal."""
         content = settings if isinstance(settings, bytes) else pickle.dumps(settings)
