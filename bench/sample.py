@@ -1,8 +1,10 @@
-"""The message that the benches send: 4 KiB, five Received lines, a DKIM signature that verifies."""
+"""The message that the benches send: 4 KiB, five Received lines of this moment, a DKIM signature that verifies."""
 
 import base64
 import hashlib
 import subprocess
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 DOMAIN, SELECTOR = "example.net", "bench"
@@ -15,18 +17,19 @@ def make(folder: Path) -> tuple[bytes, str]:
     subprocess.run(["openssl", "genrsa", "-out", key, "2048"], check=True, capture_output=True)
     extract = ["openssl", "rsa", "-in", key, "-pubout", "-outform", "DER"]
     public = subprocess.run(extract, check=True, capture_output=True).stdout
+    now = datetime.now(UTC)
     received = b"".join(
         b"Received: from h%d.example.net (h%d.example.net [203.0.113.%d])\r\n"
-        b"\tby h%d.example.net (Postfix) with ESMTPS id 4dD%dZx0YqGz9vNP\r\n"
-        b"\tfor <alice@example.test>; Mon,  4 May 2026 12:00:%02d +0000 (UTC)\r\n"
-        % (hop, hop, hop, hop + 1, hop, 2 * hop)
+        b"\tby h%d.example.net (Postfix) with ESMTPS id 7C41F2%dA0B\r\n"
+        b"\tfor <alice@example.test>; %s (UTC)\r\n"
+        % (hop, hop, hop, hop + 1, hop, format_datetime(now - timedelta(seconds=12 - 2 * hop)).encode())
         for hop in range(5, 0, -1)
     )
     signed = (
         b"From: Sender <sender@example.net>\r\n"
         b"To: Alice <alice@example.test>\r\n"
         b"Subject: An ordinary message of ordinary length\r\n"
-        b"Date: Mon, 4 May 2026 12:00:00 +0000\r\n"
+        b"Date: " + format_datetime(now - timedelta(seconds=12)).encode() + b"\r\n"
     )
     rest = b"Message-ID: <%d@example.net>\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"
     head = len(received) + len(signed) + len(rest) + 600

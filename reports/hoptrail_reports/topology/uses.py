@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hoptrail_reports.topology.columns import NONE, Columns, Ints, Links, Names, Relays, added, grouped, narrowed
-from hoptrail_reports.topology.expression import SKEWED, USE
+from hoptrail_reports.topology.expression import SKEWED, UNDATED, USE
 from hoptrail_reports.topology.usage import COUNTS
 
 Ids = tuple[Names, Ints]
@@ -69,11 +69,31 @@ def _delays_and_times(uses: Columns, starts: Ints) -> Iterator[tuple[str, Ints]]
     yield total("delays", counts * (bucket >= 0))
     for name in USE[1:5]:
         yield total(name, uses[name])
-    for at, name in enumerate(COUNTS):
-        yield total(name, counts * (bucket == at))
-    yield total("skewed", counts * (bucket == SKEWED))
+    yield from zip((*COUNTS, "skewed"), _histograms(bucket, counts, starts), strict=True)
     for name in USE[5:]:
         yield total(name, uses[name])
+
+
+def _histograms(bucket: Ints, counts: Ints, starts: Ints) -> list[Ints]:
+    """The counts by bucket, those of `SKEWED` last: a column each, with a row from each start to the next."""
+    width = len(COUNTS) + 1
+    place = np.where(bucket == SKEWED, len(COUNTS), bucket)
+    kept = bucket != UNDATED
+    row = np.repeat(np.arange(len(starts)), np.diff(starts, append=len(bucket)))
+    table = np.bincount(row[kept] * width + place[kept], weights=counts[kept], minlength=len(starts) * width).reshape(
+        -1, width
+    )
+    return [narrowed(table[:, at].astype(np.int64)) for at in range(width)]
+
+
+def _whole_numbers(column: pa.Array) -> Ints:
+    """The column as numbers, null as `NONE`."""
+    if column.null_count:
+        column = column.cast(pa.int64()).fill_null(NONE)
+    elif pa.types.is_boolean(column.type):
+        column = column.cast(pa.int8())
+    found: Ints = column.to_numpy()
+    return found
 
 
 def columns_of(names: Sequence[str], batches: Iterable[pa.RecordBatch]) -> dict[str, Ints]:
@@ -81,5 +101,5 @@ def columns_of(names: Sequence[str], batches: Iterable[pa.RecordBatch]) -> dict[
     found: dict[str, list[Ints]] = {name: [np.zeros(0, np.int8)] for name in names}
     for batch in batches:
         for name, parts in found.items():
-            parts.append(narrowed(batch[name].cast(pa.int64()).fill_null(NONE).to_numpy()))
+            parts.append(narrowed(_whole_numbers(batch[name])))
     return {name: np.concatenate(parts) for name, parts in found.items()}
