@@ -270,7 +270,7 @@ class _Job:
         def write(place: Path) -> None:
             files = {
                 "index.html": pages.index(),
-                "map.svg": svg.standalone(pages.map_svg(linked=False)),
+                "map.svg": svg.standalone(pages.map_svg(linked=False), pages.thresholds),
                 "summary.json": json.dumps(figures(report), indent=2) + "\n",
                 "summary.txt": text(report),
             }

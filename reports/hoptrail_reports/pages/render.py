@@ -19,9 +19,8 @@ from hoptrail_reports.pages.templates import environment
 from hoptrail_reports.pages.world import SHADES, world_map
 from hoptrail_reports.report import DayReport
 from hoptrail_reports.settings import ReportSettings
-from hoptrail_reports.shown import percent
 from hoptrail_reports.topology import svg
-from hoptrail_reports.topology.colours import WORDS, Colour, Thresholds
+from hoptrail_reports.topology.colours import WORDS, Colour, Thresholds, meaning
 from hoptrail_reports.topology.details import EACH_MOST, RelayDetails
 from hoptrail_reports.topology.fold import Folded, fold
 from hoptrail_reports.topology.graph import RelayMap
@@ -56,10 +55,10 @@ class Pages:
         """Prepare for a report; `earlier` is the last night before it that has pages."""
         self._report = report
         self._earlier = earlier
-        self._thresholds = Thresholds(settings.backbone_share, settings.rare_share)
+        self.thresholds = Thresholds(settings.backbone_share, settings.rare_share)
         self._environment = environment()
         self._folded = fold(
-            report.relays, servers=settings.row_servers, domains=settings.row_domains, thresholds=self._thresholds
+            report.relays, servers=settings.row_servers, domains=settings.row_domains, thresholds=self.thresholds
         )
         busiest = report.relays.busiest[: settings.relay_pages]
         self._files = {name: f"relays/{file_name(name)}" for name in busiest}
@@ -92,7 +91,7 @@ class Pages:
             notices=notices(report),
             cards=cards(report),
             map=Markup(self.map_svg()),  # noqa: S704 - escaped where it is made
-            legend=[(colour, WORDS[colour], _meaning(colour, self._thresholds)) for colour in Colour],
+            legend=[(colour, WORDS[colour], meaning(colour, self.thresholds)) for colour in Colour],
             gone=list(report.gone.items())[:ROWS_SHOWN],
             shares=changes.shares[:ROWS_SHOWN] if changes else (),
             delays=changes.delays[:ROWS_SHOWN] if changes else (),
@@ -184,13 +183,3 @@ def file_name(relay: str) -> str:
     readable = re.sub(r"[^a-z0-9.-]+", "_", relay.strip("[]")).strip("._-")[:60]
     digest = hashlib.sha256(relay.encode("utf-8", "surrogatepass")).hexdigest()[:10]
     return f"{readable or 'relay'}-{digest}.html"
-
-
-def _meaning(colour: Colour, thresholds: Thresholds) -> str:
-    return {
-        Colour.GREEN: "some message came back to a relay it had left",
-        Colour.BLUE: f"{percent(thresholds.backbone)} of all mail or more",
-        Colour.PURPLE: "in between",
-        Colour.RED: f"under {percent(thresholds.rare)} of all mail",
-        Colour.NONE: "ends in a box of many others",
-    }[colour]

@@ -12,9 +12,8 @@ from hoptrail_reports.pages.templates import environment
 from hoptrail_reports.shown import shown
 from hoptrail_reports.topology.compare import Comparison, comparison_lists
 from hoptrail_reports.topology.graph import RelayMap
-from hoptrail_reports.topology.svg import NAMESPACE
+from hoptrail_reports.topology.svg import NAMESPACE, VIEW_BOX
 
-_VIEW_BOX: Final = re.compile(r'viewBox="0 0 (\d+) (\d+)"')
 _IDS: Final = re.compile(r'(\bid="|url\(#)')
 _ID_LISTS: Final = re.compile(r'(aria-labelledby|data-ends)="([^"]*)"')
 _GAP: Final = 40
@@ -65,7 +64,7 @@ def _text(text: str) -> str:
 
 
 def _size(drawn: str) -> tuple[int, int]:
-    found = _VIEW_BOX.search(drawn)
+    found = VIEW_BOX.search(drawn)
     assert found is not None
     return int(found[1]), int(found[2])
 

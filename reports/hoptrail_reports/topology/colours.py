@@ -6,6 +6,8 @@ Each has a dash pattern and a word of its own, since colour is never the only si
 from dataclasses import dataclass
 from enum import StrEnum
 
+from hoptrail_reports.shown import percent
+
 
 class Colour(StrEnum):
     """What the use of a link looks like, by the share f of all messages that took it."""
@@ -42,3 +44,14 @@ def colour(messages: int, total: int, *, looped: bool, thresholds: Thresholds) -
     if share >= thresholds.backbone:
         return Colour.BLUE
     return Colour.RED if share < thresholds.rare else Colour.PURPLE
+
+
+def meaning(colour: Colour, thresholds: Thresholds) -> str:
+    """What a colour says, for a legend."""
+    return {
+        Colour.GREEN: "some message came back to a relay it had left",
+        Colour.BLUE: f"{percent(thresholds.backbone)} of all mail or more",
+        Colour.PURPLE: "in between",
+        Colour.RED: f"under {percent(thresholds.rare)} of all mail",
+        Colour.NONE: "ends in a box of many others",
+    }[colour]

@@ -11,7 +11,7 @@ from importlib.resources import files
 from math import log10
 
 from hoptrail_reports.shown import counted, duration, percent, shortened, shown
-from hoptrail_reports.topology.colours import WORDS, Colour
+from hoptrail_reports.topology.colours import WORDS, Colour, Thresholds, meaning
 from hoptrail_reports.topology.fold import Folded, Line, Node
 from hoptrail_reports.topology.graph import RelayMap, Standing
 from hoptrail_reports.topology.grouping import owner
@@ -34,6 +34,11 @@ STANDING_WORDS = {
     Standing.SEEN: "handed mail to a host of ours",
     Standing.CLAIMED: "no line of its own that we believe",
 }
+
+VIEW_BOX = re.compile(r'viewBox="0 0 (\d+) (\d+)"')
+"""The size of a picture, in the tag it begins with."""
+
+LEGEND_HEIGHT = 64
 
 _GROUPED = re.compile(r"(\d+) of (\S+) \(row ")
 """A group's name, as `grouping.contract` makes it; no host's has blanks."""
@@ -65,13 +70,41 @@ def draw(
     return "\n".join(parts)
 
 
-def standalone(svg: str) -> str:
-    """The map as a document of its own, with the style sheet inside."""
+def standalone(svg: str, thresholds: Thresholds = Thresholds()) -> str:  # noqa: B008 - frozen
+    """The map as a document of its own, with the style sheet and a legend inside."""
     sheet = files("hoptrail_reports.topology").joinpath("map.css").read_text(encoding="utf-8")
     head, _, rest = svg.partition(">")
+    size = VIEW_BOX.search(head)
+    assert size
+    height = int(size[2])
+    head = head.replace(size[0], f'viewBox="0 0 {size[1]} {height + LEGEND_HEIGHT}"')
     return (
-        f'<?xml version="1.0" encoding="UTF-8"?>\n{head}>\n<style>{sheet}svg{{background:var(--paper)}}</style>{rest}\n'
+        f'<?xml version="1.0" encoding="UTF-8"?>\n{head}>\n<style>{sheet}svg{{background:var(--paper)}}</style>'
+        f"{rest.removesuffix('</svg>')}{_legend(height, thresholds)}\n</svg>\n"
     )
+
+
+def _legend(top: int, thresholds: Thresholds) -> str:
+    """What lines and boxes mean, in two rows below the map."""
+    stroke = '<path class="ink" d="M0 0H44" stroke-width="3.4"/></g>'
+    lines = [
+        (f'<g class="line {colour}">{stroke}', f"{WORDS[colour]}: {meaning(colour, thresholds)}") for colour in Colour
+    ]
+    boxes = [
+        (f'<g class="box {standing}"><rect y="-9" width="44" height="18" rx="4"/></g>', words)
+        for standing, words in STANDING_WORDS.items()
+    ]
+    boxes += [
+        (f'<g class="line blue claimed">{stroke}', "faint line: claimed by strangers"),
+        ("", "the wider a line, the more mail"),
+    ]
+    parts = []
+    for y, row in ((top + 18, lines), (top + 46, boxes)):
+        x = float(MARGIN_LEFT)
+        for sign, words in row:
+            parts.append(f'<g transform="translate({x:.0f} {y})">{sign}<text x="52" y="4">{_text(words)}</text></g>')
+            x += 76 + len(words) * CHAR_WIDTH
+    return f'<g class="legend">{"".join(parts)}</g>'
 
 
 def _description(relays: RelayMap, drawing: Folded) -> str:

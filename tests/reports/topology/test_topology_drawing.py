@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hoptrail_reports.topology import export, svg
-from hoptrail_reports.topology.colours import Colour
+from hoptrail_reports.topology.colours import Colour, Thresholds
 from hoptrail_reports.topology.fold import fold
-from hoptrail_reports.topology.graph import relay_map
+from hoptrail_reports.topology.graph import Standing, relay_map
 from hoptrail_reports.topology.grouping import contract
 from hoptrail_reports.topology.layout import BOX_HEIGHT, place
 from hoptrail_reports.topology.traffic import traffic
@@ -79,6 +79,20 @@ def test_the_picture_is_well_formed_and_inert_whatever_relays_are_called(name, o
         for tag in ("svg", "title", "desc", "defs", "marker", "path", "g", "line", "text", "rect", "a", "style")
     }
     assert not [key for element in root.iter() for key in element.attrib if key.lower().startswith("on")]
+
+
+def test_map_on_its_own_explains_each_colour_in_words_and_by_its_dashes(large):
+    root = ET.fromstring(svg.standalone(svg.draw(large, fold(large), title="map"), Thresholds(0.9, 0.1)))
+    [legend] = [g for g in root.iter() if g.get("class") == "legend"]
+    entries = {" ".join(g.find(f"{SVG}text").itertext()): g for g in legend}
+    assert {"backbone: 90% of all mail or more", "rare: under 10% of all mail"} <= set(entries)
+    signs = {sign.get("class") for g in legend for sign in g.findall(f"{SVG}g")}
+    assert {*(f"line {colour}" for colour in Colour), *(f"box {standing}" for standing in Standing)} <= signs
+    _, _, width, height = map(float, root.get("viewBox").split())
+    for words, entry in entries.items():
+        x, y = map(float, entry.get("transform").removeprefix("translate(").rstrip(")").split())
+        assert x + 52 + len(words) * svg.CHAR_WIDTH < width
+        assert place(fold(large)).height < y < height
 
 
 def test_every_box_and_line_has_a_tooltip_that_says_what_its_colour_says(large):

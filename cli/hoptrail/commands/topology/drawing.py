@@ -52,7 +52,7 @@ def drawn(
         return (
             map_page(relays, drawing, title=title)
             if form == "html"
-            else svg.standalone(svg.draw(relays, drawing, title=title))
+            else svg.standalone(svg.draw(relays, drawing, title=title), thresholds(config))
         )
     panels = [
         Panel(name, relays, svg.draw(relays, drawing, title=name))
@@ -60,7 +60,7 @@ def drawn(
     ]
     if form == "html":
         return maps_page(panels, title=title, comparison=comparison)
-    return svg.standalone(side_by_side(panels, title=title))
+    return svg.standalone(side_by_side(panels, title=title), thresholds(config))
 
 
 def write(text: str, output: Path | None) -> None:
