@@ -1,12 +1,17 @@
-"""Checks of what Hoptrail asks: spamd, the resolver, DNS lists, address databases."""
+"""Checks of what Hoptrail asks: spamd, the resolver, DNS lists, address databases, the smarthost."""
 
 import asyncio
+import smtplib
+import socket
 import ssl
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
 
 from hoptrail.checks import Finding
 from hoptrail.config import Config
 from hoptrail_milter.endpoint import parse_endpoint
+from hoptrail_reports.abuse.smarthost import SendError, connected
 from hoptrail_tracer.lookups.addresses import is_public, parse_address
 from hoptrail_tracer.lookups.cache import MemoryCache
 from hoptrail_tracer.lookups.dns import Dns
@@ -16,6 +21,34 @@ from hoptrail_tracer.lookups.lookups import Lookups
 from hoptrail_tracer.lookups.settings import DNS_PORT, parse_server
 
 _SPAMD_WAIT_S = 5.0
+_SMARTHOST_WAIT_S = 5.0  # for each answer: a person waits
+# By what kept us from it, the particular first; what has no cause below says itself what to do.
+_SMARTHOST_MENDS: Final[tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...]] = (
+    (
+        ssl.SSLCertVerificationError,
+        "set [abuse] smarthost to the name in its certificate, or smarthost_ca_file to who signed it",
+    ),
+    (
+        ssl.SSLError,
+        "set [abuse] smarthost_tls to what that port speaks: mostly 'tls' on 465, 'starttls' on 587 and 25",
+    ),
+    (
+        smtplib.SMTPAuthenticationError,
+        "correct [abuse] smarthost_user, or the password in smarthost_password_file",
+    ),
+    (
+        smtplib.SMTPNotSupportedError,
+        "have it offer that, or set [abuse] smarthost to its port for submission: mostly 587 with 'starttls'",
+    ),
+    (
+        (FileNotFoundError, PermissionError),
+        "correct the path in [abuse], or run the doctor as the account that sends",
+    ),
+    (
+        Exception,
+        "start it, let this host connect to it, or correct [abuse] smarthost",
+    ),
+)
 # RFC 6303: every resolver answers for this zone itself, so that nobody else is asked.
 _LOCAL_NAME = "1.0.0.127.in-addr.arpa"
 
@@ -95,3 +128,27 @@ async def _zone_states(config: Config) -> tuple[ZoneState, ...]:
         return await lookups.check_zones()
     finally:
         await lookups.aclose()
+
+
+def check_smarthost(config: Config) -> Iterator[Finding]:
+    """Say whether the smarthost takes us as `hoptrail abuse send` comes: encrypted, authenticated. It sends no mail."""
+    settings = config.abuse
+    where = settings.smarthost
+    if not where:
+        yield Finding("smarthost", "ok", "not configured: approved reports are not sent")
+        return
+    hasty = replace(settings, smarthost_timeout_s=min(settings.smarthost_timeout_s, _SMARTHOST_WAIT_S))
+    try:
+        with connected(hasty, config.site.hostname or socket.getfqdn()) as smtp:
+            takes_8bit = smtp.has_extn("8bitmime")
+    except SendError as error:
+        mend = next((text for kind, text in _SMARTHOST_MENDS if isinstance(error.__cause__, kind)), "")
+        yield Finding("smarthost", "bad", f"{error}; approved reports wait", mend)
+        return
+    if not takes_8bit:
+        mend = "switch 8BITMIME on there (RFC 6152), or set [abuse] smarthost to a host that has it"
+        yield Finding("smarthost", "warn", f"{where}: no 8BITMIME: reports about mail that is not ASCII wait", mend)
+        return
+    took = ["its certificate is valid"] * (settings.smarthost_tls != "none")
+    took += [f"it takes {settings.smarthost_user}'s password"] * bool(settings.smarthost_user)
+    yield Finding("smarthost", "ok", "; ".join((f"{where}: answers", *took)))

@@ -19,7 +19,7 @@ from hoptrail.checks.host import (
     check_versions,
     check_web,
 )
-from hoptrail.checks.services import check_lookups, check_spamd
+from hoptrail.checks.services import check_lookups, check_smarthost, check_spamd
 from hoptrail.checks.socket import check_milter, check_sendmail, check_socket, find_postfix
 from hoptrail.config import DEFAULT_PATH, ENVIRONMENT, Config, ConfigError, find_config, load_config
 
@@ -88,6 +88,7 @@ def _with_config(config: Config, user: User, postfix_config: Path | None) -> Ite
     yield from check_milter(config)
     yield from check_spamd(config)
     yield from check_lookups(config)
+    yield from check_smarthost(config)
     yield from check_systemd()
 
 
