@@ -44,9 +44,13 @@ def is_present(path: Path, *, wait_s: float) -> bool:
     """Whether there is a store of the present schema at `path`; raises StoreError where it is none of ours."""
     if not path.exists() or not path.stat().st_size:
         return False
-    database = open_database(path, wait_s=wait_s, readonly=True)
+    database = open_database(path, wait_s=wait_s)  # one who may only read cannot undo what a killed process began
     try:
+        if _is_blank(database):
+            return False
         return check_version(database, path) == schema_version(migrations.steps())
+    except sqlite3.Error as error:
+        raise store_error(path, error) from error
     finally:
         database.close()
 
@@ -69,7 +73,7 @@ def prepare(path: Path, *, wait_s: float, steps: Sequence[Step] | None = None) -
 
 def _bring_up(database: Database, path: Path, steps: Sequence[Step]) -> None:
     present = schema_version(steps)
-    if not database.table_names() and not _value(database, "application_id"):
+    if _is_blank(database):
         database.execute("PRAGMA journal_mode = WAL")
         _run(database, migrations.schema(), present)
         return
@@ -111,6 +115,11 @@ def set_aside(path: Path) -> Path:
 def dated(path: Path, word: str) -> Path:
     """Return a name beside `path` for what nobody uses any more, with the word and the time."""
     return Path(f"{path}.{word}-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}")
+
+
+def _is_blank(database: Database) -> bool:
+    """Whether whoever began the store was killed before there was a schema."""
+    return not _value(database, "application_id") and not database.table_names()
 
 
 def _value(database: Database, pragma: str) -> int:

@@ -9,6 +9,8 @@ flock(2) on it, so that whoever gets that lock knows that no more comes.
 
 import fcntl
 import os
+import re
+import secrets
 import struct
 import time
 import zlib
@@ -35,6 +37,8 @@ SEGMENT_AGE_S: Final = 10.0
 
 _SUFFIX = ".log"
 _UNBORN = ".new"
+_TORN = ".torn"
+_NAME = re.compile(r"\d{20}-[0-9a-f]{16}\.log", re.ASCII)
 _UNBORN_AGE_S = 60.0
 _CLOSED = -1
 _FRAME = struct.Struct("<II")
@@ -133,7 +137,9 @@ class Journal:
                 except OSError:
                     self._end_segment()
                     raise
-                if written < len(data):  # a reader passes over what is torn at a segment's end
+                if written < len(data):
+                    with suppress(OSError):
+                        os.ftruncate(segment.descriptor, segment.size)
                     self._end_segment()
                     raise FullStoreError(f"{self._folder}: no space is left on its disk")
                 end = segment.size = segment.size + written
@@ -152,7 +158,7 @@ class Journal:
                 "written"
             )
         make_owned(self._folder)
-        path = self._folder / f"{time.time_ns():020}-{os.getpid()}{_SUFFIX}"
+        path = self._folder / f"{time.time_ns():020}-{secrets.token_hex(8)}{_SUFFIX}"  # clocks may go back or stand
         making = path.with_suffix(_UNBORN)
         descriptor = open_owned(making, os.O_APPEND)
         try:
@@ -160,6 +166,7 @@ class Journal:
             making.rename(path)
             if self._settings.sync == "commit":
                 _sync_folder(self._folder)
+                _sync_folder(self._folder.parent)
         except OSError:
             os.close(descriptor)
             raise
@@ -192,7 +199,7 @@ def segments(settings: StoreSettings) -> list[Path]:
     """Return the segments, the oldest first; none where there is no folder. Raises OSError."""
     try:
         with os.scandir(folder_of(settings)) as found:
-            return sorted(Path(entry.path) for entry in found if entry.name.endswith(_SUFFIX))
+            return sorted(Path(entry.path) for entry in found if _is_segment(entry))
     except FileNotFoundError:
         return []
 
@@ -219,6 +226,11 @@ def clear_unborn(settings: StoreSettings) -> None:
                 path.unlink()
 
 
+def set_torn_aside(segment: Path) -> Path:
+    """Rename a segment that cannot be read to its end, so that it is none any more; return where. Raises OSError."""
+    return segment.rename(segment.with_suffix(_TORN))
+
+
 def encode(entry: Entry) -> bytes:
     """Return the entry as it lies in a segment. Raises RecordError where a value cannot be kept."""
     try:
@@ -243,8 +255,10 @@ def read(descriptor: int, start: int, limit_bytes: int) -> Iterator[tuple[int, b
     What is torn ends them: a writer was killed, or is about to write the rest. Raises OSError.
     """
     data = os.pread(descriptor, limit_bytes, start)
-    if len(data) >= _FRAME.size and (missing := _FRAME.size + _FRAME.unpack_from(data)[0] - len(data)) > 0:
-        data += os.pread(descriptor, missing, start + len(data))
+    if len(data) >= _FRAME.size:
+        missing = _FRAME.size + _FRAME.unpack_from(data)[0] - len(data)
+        if 0 < missing <= os.fstat(descriptor).st_size - start - len(data):  # else it is torn, however long it claims
+            data += os.pread(descriptor, missing, start + len(data))
     at = 0
     while at + _FRAME.size <= len(data):
         length, checksum = _FRAME.unpack_from(data, at)
@@ -253,6 +267,11 @@ def read(descriptor: int, start: int, limit_bytes: int) -> Iterator[tuple[int, b
             return
         at += _FRAME.size + length
         yield start + at, document
+
+
+def _is_segment(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a file of ours: what others put there is not read and, above all, not deleted."""
+    return _NAME.fullmatch(entry.name) is not None and entry.is_file(follow_symlinks=False)
 
 
 def _sync_folder(folder: Path) -> None:

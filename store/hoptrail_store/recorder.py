@@ -8,9 +8,10 @@ import fcntl
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Final, Self
 
@@ -26,7 +27,8 @@ from hoptrail_store.store import Store, file_identity, log_of, set_damaged_aside
 PORTION: Final = 256
 """Entries a transaction: some 30 ms, which other writers wait for."""
 
-_PORTION_BYTES: Final = 1 << 20
+_SEGMENT_PORTION_BYTES: Final = 1 << 20
+_PORTION_BYTES: Final = 8 << 20  # some more where entries are long: what a transaction takes of the memory
 _FRESH_S = 60.0  # then the store is opened anew: what others have done to the file does not show through our cache
 _A_FEW_BYTES: Final = 64
 _REOPEN_PAUSE_S = 1.0
@@ -60,6 +62,7 @@ class Recorder:
         self._checkpointer: Checkpointer | None = None
         self._stored: dict[str, int] = {}  # segment: how far
         self._gone: list[str] = []  # segments that are deleted, and are to be forgotten with the next transaction
+        self._passed_over: set[str] = set()  # segments that cannot be read, which is told once
         self._failures = 0
         self._wal: tuple[int, int] | None = None  # which file SQLite's log is
         self._opened_at = self._retry_at = 0.0
@@ -113,7 +116,7 @@ class Recorder:
 
     def _store_portion(self) -> int:
         self._open()
-        portion = list(self._portion())
+        portion = self._portion()
         if portion:
             self._keep(portion)
         return len(portion)
@@ -121,8 +124,11 @@ class Recorder:
     def _is_ours(self) -> bool:
         """Whether this is the process that empties the journal; there is one at a time."""
         folder = journal.folder_of(self._settings)
+        path = folder / "lock"
+        if self._lock is not None and file_identity(path) != _identity(self._lock):
+            self.close()  # the folder is another one, and may be somebody else's by now
         if self._lock is None and folder.is_dir():
-            lock = open_owned(folder / "lock")
+            lock = open_owned(path)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -131,26 +137,44 @@ class Recorder:
             self._lock = lock
         return self._lock is not None
 
-    def _portion(self) -> Iterator[_Read]:
-        """Return what comes next of each segment, and delete those that are stored to their end."""
-        left = PORTION
+    def _portion(self) -> list[_Read]:
+        """Return what comes next of each segment, the oldest first; one that cannot be read holds up no other."""
+        portion: list[_Read] = []
+        size = 0
         for path in journal.segments(self._settings):
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             try:
-                is_ended = _is_free(descriptor)  # asked before reading: then nothing comes after what is read
-                found = 0
-                for end, document in journal.read(descriptor, self._stored.get(path.name, 0), _PORTION_BYTES):
-                    yield _Read(path.name, end, document)
-                    found += 1
-                    if found == left:
-                        return
-                left -= found
-                if is_ended and not found:
+                part = self._part(path, PORTION - len(portion))
+            except OSError as error:
+                if path.name not in self._passed_over:
+                    self._passed_over.add(path.name)
+                    _log.error("store: %s: %s; what it holds waits, the rest does not", path, error.strerror)
+                continue
+            self._passed_over.discard(path.name)
+            portion += part
+            size += sum(len(one.document) for one in part)
+            if len(portion) == PORTION or size >= _PORTION_BYTES:
+                break
+        return portion
+
+    def _part(self, path: Path, limit: int) -> list[_Read]:
+        """Return what comes next of a segment. One that is stored to its end is deleted. Raises OSError."""
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            is_ended = _is_free(descriptor)  # asked before reading: then nothing comes after what is read
+            stored = self._stored.get(path.name, 0)
+            entries = islice(journal.read(descriptor, stored, _SEGMENT_PORTION_BYTES), limit)
+            part = [_Read(path.name, end, document) for end, document in entries]
+            if is_ended and not part:
+                if os.fstat(descriptor).st_size > stored:
+                    aside = journal.set_torn_aside(path)
+                    _log.error("store: %s: cannot be read from byte %d on; it is kept", aside, stored)
+                else:
                     path.unlink()
-                    self._stored.pop(path.name, None)
-                    self._gone.append(path.name)
-            finally:
-                os.close(descriptor)
+                self._stored.pop(path.name, None)
+                self._gone.append(path.name)
+            return part
+        finally:
+            os.close(descriptor)
 
     def _keep(self, portion: Sequence[_Read]) -> None:
         """Store a portion; one by one where an entry of it is at fault."""
@@ -160,6 +184,8 @@ class Recorder:
             if not isinstance(error, RecordError):
                 raise
             self._keep_each(portion, error)
+        except (OSError, MemoryError):  # the machine's fault, not the entry's
+            raise
         except Exception as error:  # noqa: BLE001 - an entry that our own code stumbles over must not hold up the rest
             self._keep_each(portion, error)
 
@@ -254,7 +280,7 @@ def is_waiting(settings: StoreSettings) -> bool:
     with Store.open(settings) as store:
         stored = store.journal_read()
     for path in found:
-        with suppress(FileNotFoundError), path.open("rb") as file:
+        with suppress(OSError), path.open("rb") as file:  # what cannot be read is not waited for
             if next(journal.read(file.fileno(), stored.get(path.name, 0), _A_FEW_BYTES), None):
                 return True
     return False
@@ -267,6 +293,11 @@ def _is_free(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _identity(descriptor: int) -> tuple[int, int]:
+    status = os.fstat(descriptor)
+    return status.st_dev, status.st_ino
 
 
 def _log_loss(record: MessageRecord | None, error: Exception) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from hoptrail_store import recorder as recorders
 from hoptrail_store.errors import StoreError
-from hoptrail_store.journal import Journal, segments
+from hoptrail_store.journal import Journal, folder_of, segments
 from hoptrail_store.reader import day_span, open_readonly
 from hoptrail_store.recorder import PORTION, Recorder, drain, is_waiting
 from hoptrail_store.records import Answer, RefusalCount
@@ -177,6 +177,85 @@ def test_unreadable_entry_does_not_harm_its_group(settings, journal, recorder, l
     assert recorder.step() == 3
     assert count(settings) == 2
     assert [record for record, _ in lost] == [None]
+
+
+def test_segment_that_cannot_be_read_holds_up_no_other(  # noqa: PLR0917 - fixtures
+    settings, journal, recorder, make_record, monkeypatch, caplog
+):
+    journal.record(make_record())
+    journal.close()
+    journal.record(make_record())
+    sick = segments(settings)[0]
+    real = os.open
+
+    def refuse(path, *args, **kwargs):
+        if path == sick:
+            raise PermissionError(13, "Permission denied")
+        return real(path, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(recorders.os, "open", refuse)
+        assert [recorder.step(), recorder.step()] == [1, 0]
+    assert len(said(caplog, logging.ERROR)) == 1
+    assert recorder.step() == 1
+    assert count(settings) == 2
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, Path.touch], ids=["folder", "fifo", "stray file"])
+def test_what_is_no_segment_is_left_alone(settings, journal, recorder, make_record, make):
+    journal.record(make_record())
+    name = "0.log" if make is Path.touch else f"{0:020}-{0:016x}.log"
+    other = folder_of(settings) / name
+    make(other)
+    assert [recorder.step(), recorder.step()] == [1, 0]
+    assert other.exists()
+
+
+@pytest.mark.parametrize("garbage", [bytes(100), b"\xff" * 100, struct.pack("<II", 2, 7) + b"{}more"])
+def test_segment_damaged_in_its_midst_is_kept_aside(  # noqa: PLR0917 - fixtures
+    settings, journal, recorder, make_record, garbage, caplog
+):
+    journal.record(make_record())
+    with segments(settings)[0].open("ab") as segment:
+        segment.write(garbage)
+    journal.record(make_record())
+    journal.close()
+    assert [recorder.step(), recorder.step()] == [1, 0]
+    assert not segments(settings)
+    [aside] = folder_of(settings).glob("*.torn")
+    assert garbage in aside.read_bytes()
+    assert any(str(aside) in text for text in said(caplog, logging.ERROR))
+
+
+def test_fault_of_the_machine_costs_no_record(  # noqa: PLR0917 - fixtures
+    settings, journal, recorder, lost, make_record, monkeypatch
+):
+    journal.record(make_record())
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "write", lambda *_, **__: (_ for _ in ()).throw(OSError(5, "Input/output error")))
+        assert recorder.step() == 0
+    step_until_stored(recorder)
+    assert (count(settings), lost) == (1, [])
+
+
+def test_folder_that_was_replaced_has_its_own_lock(settings, journal, recorder, make_record):
+    journal.record(make_record())
+    recorder.step()
+    folder_of(settings).rename(Path(settings.path).with_name("old"))
+    journal.close()
+    journal.record(make_record())
+    with Recorder(settings, lambda *_: None) as other:
+        assert other.step() == 1
+        journal.record(make_record())
+        assert recorder.step() == 0, "the new folder is the other's"
+
+
+def test_store_that_was_only_begun_is_finished(settings, journal, recorder, make_record):
+    with closing(sqlite3.connect(settings.path)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+    journal.record(make_record())
+    assert recorder.step() == 1
+    assert count(settings) == 1
 
 
 def test_the_log_is_copied_into_the_file_while_the_recorder_runs(settings, journal, recorder, make_record):
