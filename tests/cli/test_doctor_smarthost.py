@@ -1,13 +1,12 @@
 """The doctor asks the smarthost as the sender would come, sends nothing, and says what to mend."""
 
 import socket
-import subprocess
 
 import pytest
 
 from hoptrail.checks.services import check_smarthost
 from hoptrail.config import parse_config
-from testbed.places import free_port, private_folder
+from testbed.places import free_port
 from testbed.postfix import Postfix
 from testbed.wilfulsmtp import WilfulSmtp
 
@@ -28,14 +27,8 @@ def password(tmp_path):
 
 @pytest.fixture(scope="module")
 def submission():
-    with private_folder("tls") as folder:
-        command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-        command += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-        command += ["-keyout", "key", "-out", "crt"]
-        subprocess.run(command, cwd=folder, check=True, capture_output=True)
-        main = f"smtpd_tls_key_file = {folder}/key\nsmtpd_tls_cert_file = {folder}/crt\n"
-        with Postfix(main=main, tls=True) as mta:
-            yield mta, str(folder / "crt")
+    with Postfix(tls=True) as mta:
+        yield mta
 
 
 def test_no_smarthost_is_nothing_bad():
@@ -97,21 +90,23 @@ def test_smarthost_without_8bitmime_is_a_warning():
 
 @pytest.mark.mta
 def test_login_over_checked_tls_is_tried(submission, password):
-    mta, authority = submission
-    options = {"smarthost_tls": "starttls", "smarthost_user": "alice@example.test", "smarthost_ca_file": authority}
+    options = {
+        "smarthost_tls": "starttls",
+        "smarthost_user": "alice@example.test",
+        "smarthost_ca_file": f"{submission.folder}/tls.crt",
+    }
     options |= {"host": "localhost", "smarthost_password_file": str(password)}
-    found = finding(mta.submission_port, **options)
+    found = finding(submission.submission_port, **options)
     assert (found.state, found.mend) == ("ok", "")
     assert found.text.endswith("its certificate is valid; it takes alice@example.test's password")
     password.write_text("wrong\n")
-    found = finding(mta.submission_port, **options)
+    found = finding(submission.submission_port, **options)
     assert (found.state, "535" in found.text) == ("bad", True)
     assert "smarthost_user" in found.mend
 
 
 @pytest.mark.mta
 def test_certificate_that_nobody_vouches_for_is_bad(submission):
-    mta, _ = submission
-    found = finding(mta.submission_port, host="localhost", smarthost_tls="starttls")
+    found = finding(submission.submission_port, host="localhost", smarthost_tls="starttls")
     assert (found.state, "certificate is not valid" in found.text) == ("bad", True)
     assert "smarthost_ca_file" in found.mend

@@ -116,7 +116,8 @@ class Mta:
             self.machine.own(database, owner)
 
     def make_certificate(self) -> None:
-        """Write `tls.key` and `tls.crt`, self-signed, into the folder."""
+        """Write `tls.key` and `tls.crt`, self-signed and for `localhost` too, into the folder."""
         command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-        command += ["-subj", f"/CN={HOSTNAME}", "-keyout", "tls.key", "-out", "tls.crt"]
+        command += ["-subj", f"/CN={HOSTNAME}", "-addext", "subjectAltName=DNS:localhost"]
+        command += ["-keyout", "tls.key", "-out", "tls.crt"]
         subprocess.run(command, cwd=self.folder, check=True, capture_output=True)

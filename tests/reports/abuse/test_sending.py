@@ -17,7 +17,7 @@ from hoptrail_reports.abuse.settings import AbuseSettings
 from hoptrail_reports.abuse.smarthost import SendError
 from hoptrail_tracer.settings import SiteSettings
 from reports.abuse.abusedesk import AbuseDesk
-from testbed.places import free_port, private_folder, wait_for
+from testbed.places import free_port, wait_for
 from testbed.postfix import Postfix
 from testbed.wilfulsmtp import WilfulSmtp
 
@@ -348,32 +348,21 @@ def test_text_refused_for_good_is_refused_and_can_be_approved_again(strict_desk)
     assert "Nothing is remembered" in strict_desk.run("contact").output
 
 
-@pytest.fixture(scope="module")
-def certificate():
-    with private_folder("tls") as folder:
-        command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-        command += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-        command += ["-keyout", "key", "-out", "crt"]
-        subprocess.run(command, cwd=folder, check=True, capture_output=True)
-        yield folder
-
-
-def test_password_goes_over_tls_that_was_checked(tmp_path, certificate):
-    main = f"{SINK}smtpd_tls_key_file = {certificate}/key\nsmtpd_tls_cert_file = {certificate}/crt\n"
+def test_password_goes_over_tls_that_was_checked(tmp_path, sink):
+    clear(sink)
     password = tmp_path / "password"
     password.write_text("correct horse\n")
     password.chmod(0o600)
-    with Postfix(main=main, users=("abuse", "reports", "alice"), tls=True) as sink:
-        desk = AbuseDesk(
-            tmp_path,
-            f'smarthost = "localhost:{sink.submission_port}"\nsmarthost_tls = "starttls"\n'
-            f'smarthost_user = "alice@example.test"\nsmarthost_password_file = "{password}"\n'
-            f'smarthost_ca_file = "{certificate}/crt"',
-        )
-        approved(desk, SOURCES[0])
-        desk.run("send")
-        assert len(arrived(sink)) == 1
-        assert "sasl_username=alice@example.test" in sink.log()
+    desk = AbuseDesk(
+        tmp_path,
+        f'smarthost = "localhost:{sink.submission_port}"\nsmarthost_tls = "starttls"\n'
+        f'smarthost_user = "alice@example.test"\nsmarthost_password_file = "{password}"\n'
+        f'smarthost_ca_file = "{sink.folder}/tls.crt"',
+    )
+    approved(desk, SOURCES[0])
+    desk.run("send")
+    assert len(arrived(sink)) == 1
+    assert "sasl_username=alice@example.test" in sink.log()
 
 
 def test_smarthost_without_a_valid_certificate_gets_nothing(desk):
