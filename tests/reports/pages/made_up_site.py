@@ -10,46 +10,45 @@ from pathlib import Path
 
 from hoptrail_reports.nightly import Night
 from hoptrail_reports.topology.traffic import Way
-from hoptrail_store.ids import Ids
-from hoptrail_store.records import MessageRecord, RefusalCount, Score
+from hoptrail_store.records import MessageRecord, RefusalCount
 from hoptrail_tracer.lookups.settings import LookupSettings
 from hoptrail_tracer.model import Hop, Origin, Received, Trace, Trust
 from hoptrail_tracer.path import Step
-from reports.night_samples import DAY, NOON, fill, nightly, refused, settings
+from reports.night_samples import DAY, NOON, fill, message, nightly, refused, settings
 from reports.topology.relay_samples import OURS, STORE, way, ways
 from testbed.mmdb import write_mmdb
 
 ONE_DAY = timedelta(days=1)
-COUNTRIES = [
-    "US",
-    "DE",
-    "NL",
-    "FR",
-    "GB",
-    "PL",
-    "ES",
-    "IT",
-    "SE",
-    "CH",
-    "JP",
-    "IN",
-    "BR",
-    "ZA",
-    "AU",
-    "SG",
-    "CA",
-    "CN",
-    "RU",
-    "TR",
-    "CZ",
-    "AT",
-    "DK",
-    "MT",
-]
+COUNTRIES = tuple(
+    [
+        "US",
+        "DE",
+        "NL",
+        "FR",
+        "GB",
+        "PL",
+        "ES",
+        "IT",
+        "SE",
+        "CH",
+        "JP",
+        "IN",
+        "BR",
+        "ZA",
+        "AU",
+        "SG",
+        "CA",
+        "CN",
+        "RU",
+        "TR",
+        "CZ",
+        "AT",
+        "DK",
+        "MT",
+    ]
+)
 HOSTILE = "<img src=http://evil.example/ onerror=alert(1)>" + "w" * 180
 """What a sender calls itself who wants to break a page, or to spoil its look."""
-
-_IDS = Ids()
 
 
 def build(folder: Path, relays: int, messages: int, nights: tuple[int, ...] = (7, 1, 0), **reports: int) -> Night:
@@ -105,21 +104,8 @@ def _record(pick: random.Random, way: Way, back: timedelta) -> MessageRecord:
     client = next(before.relay for before, step in pairwise(way.steps) if step.observed)
     taken = datetime.fromtimestamp(way.recorded, UTC) - back
     points = pick.gauss(12, 5) if client.startswith("[") and pick.random() < 0.7 else pick.gauss(0, 1.5)
-    return MessageRecord(
-        id=_IDS.new(int(taken.timestamp() * 1000)),
-        host="mx.example.org",
-        source="milter",
-        received_at=taken,
-        connection=None,
-        envelope_from="a@example.net",
-        recipients=("b@example.org",),
-        refused_recipients=0,
-        message_id=None,
-        size_bytes=1_000,
-        trace=Trace(hops, Origin(address_of(client), client, Trust.OBSERVED, 0.9, "connection")),
-        fields=(),
-        score=Score(points, 5.0, ("RULE",)),
-    )
+    origin = Origin(address_of(client), client, Trust.OBSERVED, 0.9, "connection")
+    return replace(message(at=taken, points=points), trace=Trace(hops, origin), facts=None)
 
 
 def _line(sender: str, step: Step, back: timedelta) -> Received:
