@@ -3,9 +3,10 @@
 import gc
 import os
 import signal
+from collections.abc import Iterable
 from contextlib import suppress
 from multiprocessing.connection import Connection as Pipe
-from typing import Final
+from typing import Final, Never
 
 from hoptrail_milter.counters import Counters
 from hoptrail_milter.log import Log
@@ -24,30 +25,38 @@ def keep_records(settings: DaemonSettings, counters: Counters, log: Log, orders:
     """Be the recorder until the parent says stop or is gone, and what waits is stored; never returns."""
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # stopping is the parent's order, after the workers have ended
-    os.nice(NICENESS)
+    with suppress(OSError):  # a sandbox may forbid it, and to be impatient is better than not to be
+        os.nice(NICENESS)
     gc.disable()  # what a record is made of has no cycles, and looking for them takes a tenth of the time
 
     def note_loss(record: MessageRecord | None, error: Exception) -> None:
         counters.add("lost")
         log.alert("lost", queue=record.connection.id if record and record.connection else None, error=str(error))
 
-    recorder = Recorder(settings.store, note_loss)
+    recorders = {settings.store.path: Recorder(settings.store, note_loss)}
     while True:
         order = None
-        stored = recorder.step()
+        stored = [recorder.step() for recorder in recorders.values()]
         with suppress(OSError):
-            counters.set("waiting_store_bytes", recorder.waiting_bytes())
+            counters.set("waiting_store_bytes", sum(recorder.waiting_bytes() for recorder in recorders.values()))
         try:
-            if orders.poll(0 if stored == PORTION else PAUSE_S):
+            if orders.poll(0 if PORTION in stored else PAUSE_S):
                 order = orders.recv()
         except (EOFError, OSError):
             order = "stop"
         if order == "stop":
-            while recorder.step():
-                pass
-            recorder.close()
-            os._exit(0)
+            _finish(recorders.values())
         if isinstance(order, DaemonSettings) and order.store != settings.store:
-            recorder.close()
             settings = order
-            recorder = Recorder(settings.store, note_loss)
+            if before := recorders.pop(settings.store.path, None):
+                before.close()
+            recorders[settings.store.path] = Recorder(settings.store, note_loss)  # sessions may still fill another's
+
+
+def _finish(recorders: Iterable[Recorder]) -> Never:
+    """Store what waits, and end the process."""
+    for recorder in recorders:
+        while recorder.step():
+            pass
+        recorder.close()
+    os._exit(0)

@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import time
 from contextlib import closing, suppress
+from dataclasses import replace
 
 import pytest
 
@@ -155,6 +156,25 @@ def test_clock_that_jumps_costs_no_record(mta, socket, tmp_path):
         ]
         assert [day - days[0] for day in days[:4]] == [0, 3, -3, 0]
         assert (daemon.counter("lost"), daemon.counter("faults")) == (0, 0)
+
+
+def test_recorder_that_may_not_be_nice_stores_all_the_same(mta, socket):
+    prelude = "import os\ndef nice(_):\n    raise PermissionError(1, 'a sandbox')\nos.nice = nice\n"
+    with running_daemon(how=Start(prelude=prelude), milter={"socket": socket}) as daemon:
+        assert is_recorded(daemon, one(mta))
+
+
+def test_what_waits_is_stored_after_a_reload_that_names_another_store(mta, socket):
+    with running_daemon(milter={"socket": socket}) as daemon:
+        assert is_recorded(daemon, one(mta))
+        with closing(sqlite3.connect(daemon.store, isolation_level=None)) as blocker:
+            blocker.execute("BEGIN IMMEDIATE")
+            sent = one(mta)
+            settings = replace(daemon.settings.store, path=f"{daemon.store}.next")
+            daemon.reload(replace(daemon.settings, store=settings))
+            daemon.wait_for_log("reloaded")
+            blocker.rollback()
+        wait_for(lambda: is_recorded(daemon, sent), "the record to be stored", log=daemon.service.log)
 
 
 def test_locked_store_delays_no_mail_and_loses_no_record(plain):
