@@ -19,34 +19,13 @@ from reports.topology.relay_samples import OURS, STORE, way, ways
 from testbed.mmdb import write_mmdb
 
 ONE_DAY = timedelta(days=1)
-COUNTRIES = tuple(
-    [
-        "US",
-        "DE",
-        "NL",
-        "FR",
-        "GB",
-        "PL",
-        "ES",
-        "IT",
-        "SE",
-        "CH",
-        "JP",
-        "IN",
-        "BR",
-        "ZA",
-        "AU",
-        "SG",
-        "CA",
-        "CN",
-        "RU",
-        "TR",
-        "CZ",
-        "AT",
-        "DK",
-        "MT",
-    ]
+# fmt: off
+COUNTRIES = (
+    "US", "DE", "NL", "FR", "GB", "PL", "ES", "IT",
+    "SE", "CH", "JP", "IN", "BR", "ZA", "AU", "SG",
+    "CA", "CN", "RU", "TR", "CZ", "AT", "DK", "MT",
 )
+# fmt: on
 HOSTILE = "<img src=http://evil.example/ onerror=alert(1)>" + "w" * 180
 """What a sender calls itself who wants to break a page, or to spoil its look."""
 
