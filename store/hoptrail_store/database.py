@@ -26,7 +26,7 @@ def schema_version(steps: Sequence[Step]) -> int:
 def open_database(path: Path, *, wait_s: float, readonly: bool = False) -> Database:
     """Return a connection to an existing file, in SQLite's autocommit mode; raises StoreError."""
     if path.is_file() and 0 < path.stat().st_size < _SMALLEST_BYTES:  # SQLite takes some of these for an empty database
-        raise CorruptStoreError(f"{path}: it is not an SQLite file ({path.stat().st_size} bytes)")
+        raise CorruptStoreError(f"{path}: it is not an SQLite file")
     address = f"{path.absolute().as_uri()}?mode={'ro' if readonly else 'rw'}"
     try:
         connection = sqlite3.connect(address, uri=True, timeout=wait_s, isolation_level=None, check_same_thread=False)
