@@ -26,6 +26,7 @@ from pydantic import TypeAdapter
 
 from hoptrail_store.anonymise import Mask, anonymous, anonymous_refusals
 from hoptrail_store.errors import FullStoreError, RecordError, UnavailableStoreError
+from hoptrail_store.folders import sync_folder
 from hoptrail_store.ownership import make_owned, open_owned
 from hoptrail_store.records import Answer, MessageRecord, RefusalCount
 from hoptrail_store.settings import StoreSettings
@@ -165,8 +166,8 @@ class Journal:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             making.rename(path)
             if self._settings.sync == "commit":
-                _sync_folder(self._folder)
-                _sync_folder(self._folder.parent)
+                sync_folder(self._folder)
+                sync_folder(self._folder.parent)
         except OSError:
             os.close(descriptor)
             raise
@@ -272,11 +273,3 @@ def read(descriptor: int, start: int, limit_bytes: int) -> Iterator[tuple[int, b
 def _is_segment(entry: os.DirEntry[str]) -> bool:
     """Whether it is a file of ours: what others put there is not read and, above all, not deleted."""
     return _NAME.fullmatch(entry.name) is not None and entry.is_file(follow_symlinks=False)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

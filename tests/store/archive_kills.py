@@ -51,7 +51,7 @@ def _half_deleted() -> None:
 PHASES: dict[str, Callable[[], None]] = {
     "nothing but the intention is written down": lambda: _before(moving, "write_part"),
     "the hops are half written": lambda: _after(parts, "_marked"),
-    "all files are written": lambda: _before(parts, "_sync"),
+    "all files are written": lambda: _before(parts, "sync_folder"),
     "the part has its name": lambda: _after(moving, "write_part"),
     "the part counts": lambda: _before(moving, "_delete_hops"),
     "some hops are deleted": _half_deleted,

@@ -58,6 +58,8 @@ maildir:
 hub:
   driver = smtp
   allow_localhost
+  # else what waits for another port of the same host may go over the connection that is open
+  connection_max_messages = 1
   hosts_try_chunking =
 
 begin retry

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from hoptrail_store.archive.columns import HOPS, MESSAGES, NAMES, Columns, Portion
 from hoptrail_store.errors import ArchiveError, FullArchiveError
+from hoptrail_store.folders import sync_folder
 
 SCHEMAS: Final = {"messages": MESSAGES, "hops": HOPS, "names": NAMES}
 _UNFINISHED: Final = ".writing-"
@@ -92,7 +93,7 @@ def write_part(part: Part, portions: Iterable[Portion], columns: Columns) -> int
         shutil.rmtree(part.folder, ignore_errors=True)
         unfinished.rename(part.folder)
         for folder in (part.folder, *part.folder.parents[:3]):
-            _sync(folder)
+            sync_folder(folder)
     except OSError as error:
         shutil.rmtree(unfinished, ignore_errors=True)
         kind = FullArchiveError if error.errno in _FULL else ArchiveError
@@ -155,11 +156,3 @@ def _writer(path: Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
             yield writer
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
