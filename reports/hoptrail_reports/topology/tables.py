@@ -20,10 +20,10 @@ from hoptrail_reports.topology.uses import columns_of, ids_of
 from hoptrail_store.archive.columns import NAMES, open_columns
 from hoptrail_store.store import Store
 
-ROWS_AT_ONCE: Final = 2_000
-"""Rows in one transaction: some 20 ms for which the milter may have to wait."""
+ROWS_AT_ONCE: Final = 10_000
+"""Rows in one transaction: some 100 ms for which others who write to the store wait; mail waits for none of them."""
 
-PAUSE_S: Final = 0.005
+PAUSE_S: Final = 0.02
 """Between two of them. SQLite's lock is not fair: without a pause the next transaction would have it again."""
 
 _TABLES: Final = {
