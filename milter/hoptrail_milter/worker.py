@@ -53,7 +53,8 @@ class Worker:
             elif order is not None:
                 self._change(order)
             self._show()
-            self._services.tick()
+            for services in (*self._retired, self._services):
+                services.tick()
             self._close_retired()
             if time.monotonic() - flushed_at >= FLUSH_S:
                 flushed_at = time.monotonic()

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from testbed.daemon import delivered, running_daemon, send, unfolded
+from hoptrail_store.journal import segments
+from testbed.daemon import Start, delivered, running_daemon, send, unfolded
 from testbed.places import free_port, wait_for
 from testbed.postfix import Postfix
 
@@ -64,6 +65,17 @@ def test_reload_takes_effect_for_new_sessions_and_loses_none(running):
     daemon.reload(daemon.settings)
     daemon.wait_for_workers(2)
     assert (daemon.counter("reloads"), daemon.counter("reloads_failed")) == (2, 0)
+
+
+def test_journal_of_a_session_from_before_a_reload_is_emptied_while_it_goes_on():
+    prelude = "import hoptrail_store.journal; hoptrail_store.journal.SEGMENT_AGE_S = 0.2\n"
+    with pair(how=Start(prelude=prelude), milter={"workers": 1}) as (daemon, mta), mta.smtp() as smtp:
+        send(smtp)
+        daemon.reload(replace(daemon.settings, milter=replace(daemon.settings.milter, log_level="info")))
+        daemon.wait_for_log("reloaded")
+        send(smtp)
+        wait_for(lambda: not segments(daemon.settings.store), "an empty journal", log=daemon.service.log)
+        assert count(daemon) == 2
 
 
 def test_broken_configuration_changes_nothing(running):

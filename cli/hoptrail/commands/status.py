@@ -83,7 +83,7 @@ def _write(title: str, where: str, rows: Rows) -> None:
         click.echo(f"  {name:<24} {value}")
 
 
-def _store_rows(summary: StoreSummary, waiting_bytes: int) -> Rows:
+def _store_rows(summary: StoreSummary, waiting: int) -> Rows:
     yield "size", f"{summary.size_bytes / 1e6:,.1f} MB"
     yield "messages", f"{summary.messages:,}"
     if summary.oldest and summary.newest:
@@ -91,8 +91,8 @@ def _store_rows(summary: StoreSummary, waiting_bytes: int) -> Rows:
     yield "hops", f"{summary.hops:,} between {summary.names:,} names and addresses"
     yield "spam", f"{summary.spam:,}, of which {summary.evidence:,} kept whole"
     yield "refused recipients", f"{summary.refusals:,}"
-    if waiting_bytes:
-        yield "on its way", f"{waiting_bytes:,} bytes in the journal beside it"
+    if waiting:
+        yield "on its way", f"{waiting:,} bytes in the journal beside it"
 
 
 def _archive_rows(parts: Sequence[PartRecord]) -> Rows:
