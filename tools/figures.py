@@ -69,7 +69,7 @@ def ways(seed: int = 2010) -> Iterator[Way]:
         steps = []
         for place, relay in enumerate((*sender, *inner)):
             at += timedelta(seconds=int(pick.lognormvariate(1.0, 1.2)))
-            steps.append(Step(relay, at if place else None, observed=place >= len(sender)))
+            steps.append(Step(relay, int(at.timestamp()) if place else None, observed=place >= len(sender)))
         yield Way(steps, recorded)
 
 

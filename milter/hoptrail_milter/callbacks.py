@@ -33,6 +33,10 @@ _STEPS: Final = (
     Milter.P_NR_CONN | Milter.P_NR_HELO | Milter.P_NR_MAIL | Milter.P_NR_HDR | Milter.P_NR_BODY
     | Milter.P_NODATA | Milter.P_NOUNKNOWN | Milter.P_NOEOH | Milter.P_RCPT_REJ | Milter.P_HDR_LEADSPC
 )  # fmt: skip
+_LEADING_SPACE: Final = Milter.P_HDR_LEADSPC
+_SILENT_HEADER: Final = Milter.P_NR_HDR
+_NO_REPLY: Final[int] = Milter.NOREPLY
+_GO_ON: Final[int] = Milter.CONTINUE
 # Only what is read: each macro is sent with each callback. Set here, because pymilter's own @symlist fails on Python 3.
 _MACROS: Final = (
     (Milter.M_CONNECT, "j {client_resolve} {daemon_port}"),
@@ -127,10 +131,14 @@ class SmtpClient(Milter.Base):  # type: ignore[misc]  # pymilter has no types
             self._session.note_user()
         self._session.recipient(recipient, is_refused=is_refused)
 
-    @_guarded(Milter.P_NR_HDR)
-    def header_bytes(self, name: str, value: bytes) -> None:
+    def header_bytes(self, name: str, value: bytes) -> int:
         """Take a header field byte for byte. An MTA that did not agree to leave the leading space cut one off."""
-        self._session.header(name, value if self._protocol & Milter.P_HDR_LEADSPC else b" " + value)
+        protocol = self._protocol
+        try:  # guarded here: of all callbacks this one is called most
+            self._session.header(name, value if protocol & _LEADING_SPACE else b" " + value)
+        except Exception as error:  # noqa: BLE001 - the boundary
+            self.fault("header_bytes", error)
+        return _NO_REPLY if protocol & _SILENT_HEADER else _GO_ON
 
     @_guarded(Milter.P_NR_BODY)
     def body(self, chunk: bytes) -> None:

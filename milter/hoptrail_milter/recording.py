@@ -3,8 +3,8 @@
 import gc
 import os
 import signal
+import time
 from collections.abc import Iterable
-from contextlib import suppress
 from multiprocessing.connection import Connection as Pipe
 from typing import Final, Never
 
@@ -15,21 +15,18 @@ from hoptrail_store.recorder import PORTION, Recorder
 from hoptrail_store.records import MessageRecord
 
 PAUSE_S: Final = 0.1
-DENSE_PAUSE_S: Final = 0.5
-"""Between transactions, the longer one where mail is dense: to write two hundred messages in one takes two fifths of
-what they take one by one, and nobody waits for them."""
-_DENSE = 20  # messages in PAUSE_S
+BURST_BYTES: Final = 64 << 10
+"""Of records in a pause, some 15 messages: while so many come, the processors are left to the answers. To write many
+messages in one transaction takes two fifths of what they take one by one."""
 
-NICENESS: Final = 10
-"""Where the processors are busy, answers come first and the journal grows for a while."""
+LATEST_S: Final = 10.0
+"""However long a burst lasts, a record is stored about this much later at the latest."""
 
 
 def keep_records(settings: DaemonSettings, counters: Counters, log: Log, orders: Pipe) -> None:
     """Be the recorder until the parent says stop or is gone, and what waits is stored; never returns."""
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # stopping is the parent's order, after the workers have ended
-    with suppress(OSError):  # a sandbox may forbid it, and to be impatient is better than not to be
-        os.nice(NICENESS)
     gc.disable()  # what a record is made of has no cycles, and looking for them takes a tenth of the time
 
     def note_loss(record: MessageRecord | None, error: Exception) -> None:
@@ -37,13 +34,16 @@ def keep_records(settings: DaemonSettings, counters: Counters, log: Log, orders:
         log.alert("lost", queue=record.connection.id if record and record.connection else None, error=str(error))
 
     recorders = {settings.store.path: Recorder(settings.store, note_loss)}
+    pace = _Pace()
     while True:
         order = None
-        stored = [recorder.step() for recorder in recorders.values()]
-        with suppress(OSError):
-            counters.set("waiting_store_bytes", sum(recorder.waiting_bytes() for recorder in recorders.values()))
+        stored = 0
+        if pace.is_time(_waiting_bytes(recorders.values())):
+            stored = max(recorder.step() for recorder in recorders.values())
+            pace.note(_waiting_bytes(recorders.values()), is_all=stored < PORTION)
+        counters.set("waiting_store_bytes", pace.waiting_bytes)
         try:
-            if orders.poll(_pause_s(max(stored))):
+            if orders.poll(0 if stored == PORTION else PAUSE_S):
                 order = orders.recv()
         except (EOFError, OSError):
             order = "stop"
@@ -56,11 +56,31 @@ def keep_records(settings: DaemonSettings, counters: Counters, log: Log, orders:
             recorders[settings.store.path] = Recorder(settings.store, note_loss)  # sessions may still fill another's
 
 
-def _pause_s(stored: int) -> float:
-    """How long to wait after a transaction of so many messages."""
-    if stored >= PORTION:
+class _Pace:
+    """When to store: as soon as mail is sparse, or has waited for long."""
+
+    def __init__(self) -> None:
+        self.waiting_bytes = 0
+        self._due_s = time.monotonic() + LATEST_S
+
+    def is_time(self, waiting_bytes: int) -> bool:
+        """Whether to store now, when so much waits."""
+        came_bytes, self.waiting_bytes = waiting_bytes - self.waiting_bytes, waiting_bytes
+        return came_bytes < BURST_BYTES or time.monotonic() >= self._due_s
+
+    def note(self, waiting_bytes: int, *, is_all: bool) -> None:
+        """Note how much still waits after a transaction; `is_all`: what waited before it is stored."""
+        self.waiting_bytes = waiting_bytes
+        if is_all:
+            self._due_s = time.monotonic() + LATEST_S
+
+
+def _waiting_bytes(recorders: Iterable[Recorder]) -> int:
+    """Return how much waits; 0 where that cannot be told."""
+    try:
+        return sum(recorder.waiting_bytes() for recorder in recorders)
+    except OSError:
         return 0
-    return DENSE_PAUSE_S if stored >= _DENSE else PAUSE_S
 
 
 def _finish(recorders: Iterable[Recorder]) -> Never:

@@ -4,18 +4,17 @@ State is per message, since several may arrive on one connection and each may be
 has accepted a recipient nothing is spent (late commitment).
 """
 
-import ipaddress
 import re
 import time
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import takewhile
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from hoptrail_milter import stamp
 from hoptrail_milter.harvest import Verdict
-from hoptrail_milter.message import Message
+from hoptrail_milter.message import OWN_FIELDS_MAX, Message
 from hoptrail_milter.relay_line import envelope_lines
 from hoptrail_milter.services import Services
 from hoptrail_store.fields import subject_text, trace_fields
@@ -23,15 +22,17 @@ from hoptrail_store.records import MessageRecord, Score
 from hoptrail_store.spamstatus import parse_spam_status
 from hoptrail_store.trail import storable
 from hoptrail_tracer import chain
+from hoptrail_tracer.drafts import draft_of
 from hoptrail_tracer.model import AddressFacts, Connection
+from hoptrail_tracer.received.address import canonical
 
 TEXT_MAX: Final = 998  # characters of a text kept from outside: RFC 5322's longest line
 
+_RecordDraft, _ConnectionDraft = draft_of(MessageRecord), draft_of(Connection)
 _SIZE = re.compile(r"SIZE=(\d{1,12})", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Macros:
+class Macros(NamedTuple):
     """What the MTA says about the connection and the message besides the callbacks' own values."""
 
     queue_id: str | None = None
@@ -43,8 +44,7 @@ class Macros:
     client_resolve: str | None = None  # Sendmail's judgement of the client's name: OK, FAIL, FORGED, TEMP
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What the MTA is to do with a message: edits in the order in which to make them, then the reply."""
 
     reply: Literal["accept", "tempfail", "reject", "flooded"]  # "flooded" rejects too, in words of its own
@@ -70,7 +70,7 @@ class Session:
 
     def connect(self, name: str, ip: str | None, port: int | None) -> None:
         """Note who connected; `name` is what the MTA calls the client, an address in brackets or `unknown` for none."""
-        self._ip = _canonical(ip)
+        self._ip = canonical(ip) if ip else None
         self._port = port
         self._name = None if name == "unknown" or name.startswith("[") else clean(name)
         self._services.counters.add("connections")
@@ -91,7 +91,7 @@ class Session:
         """Begin a message."""
         self.abort()
         size = next(filter(None, map(_SIZE.fullmatch, parameters)), None)
-        self._message = Message(_address(sender), declared_bytes=int(size[1]) if size else 0)
+        self._message = Message(_address(sender), self._own_names, declared_bytes=int(size[1]) if size else 0)
 
     def recipient(self, address: str, *, is_refused: bool) -> None:
         """Note a recipient and what the MTA thinks of it. The first accepted one starts the look-ups."""
@@ -111,13 +111,8 @@ class Session:
 
     def header(self, name: str, value: bytes) -> None:
         """Note a header field; `value` is every byte after the colon."""
-        message = self._message
-        if message is None:
-            return
-        own = self._own_names.get(name.strip().lower())
-        if own:
-            message.own_fields[own] = message.own_fields.get(own, 0) + 1
-        message.add_field(name, value, keep_raw=self._services.wants_body)
+        if self._message is not None:
+            self._message.add_field(name, value)
 
     def body(self, chunk: bytes) -> None:
         """Note a piece of the body."""
@@ -126,7 +121,7 @@ class Session:
 
     def end(self, macros: Macros) -> Outcome:
         """Trace, score and record the message; its record is committed when this returns, or its loss is logged."""
-        message = self._message or Message("")
+        message = self._message or Message("", self._own_names)
         if macros.auth_user:
             self._has_user = True
         record = self._record(message, macros)
@@ -138,10 +133,12 @@ class Session:
             return Outcome("accept", [], [])
         if not recorded and milter.on_fault == "tempfail":
             return Outcome("tempfail", [], [])
-        if message.is_flooded or self._is_refused(record, brought=brought):
+        own_fields = message.own_fields
+        is_flooded = _is_flood(own_fields)
+        if is_flooded or self._is_refused(record, brought=brought):
             self._services.counters.add("refused")
-            return Outcome("flooded" if message.is_flooded else "reject", [], [])
-        removals = stamp.removals(message.own_fields, message.believed_fields)
+            return Outcome("flooded" if is_flooded else "reject", [], [])
+        removals = stamp.removals(own_fields, message.believed_fields)
         if removals:
             self._services.counters.add("fields_removed", len(removals))
         return Outcome("accept", removals, stamp.additions(record, brought=brought))
@@ -152,9 +149,10 @@ class Session:
         message, milter = self._message, self._services.settings.milter
         if message is None or milter.observe_only:
             return Outcome(milter.on_fault, [], [])
-        if message.is_flooded:
+        own_fields = message.own_fields
+        if _is_flood(own_fields):
             return Outcome("flooded", [], [])
-        return Outcome(milter.on_fault, stamp.removals(message.own_fields, {}), [])
+        return Outcome(milter.on_fault, stamp.removals(own_fields, {}), [])
 
     def abort(self) -> None:
         """Forget the message that was begun; what the connection told stays."""
@@ -180,8 +178,8 @@ class Session:
         services = self._services
         now = datetime.now(UTC)
         connection = self._connection(message, macros, now)
-        score = self._begin_score(message, connection)
-        fields = [(name, value.decode("utf-8", "surrogateescape")) for name, value in message.fields]
+        fields = message.texts()
+        score = self._begin_score(message, connection, fields)
         trace = chain.trace(
             [value for name, value in fields if name.lower() == "received"],
             connection=connection,
@@ -192,8 +190,7 @@ class Session:
         )
         facts = self._await_facts(message, trace.origin.ip)
         final = services.await_score(score) if isinstance(score, Future) else score
-        first = {name.lower(): value for name, value in reversed(fields)}
-        return MessageRecord(
+        record = _RecordDraft(
             id=services.new_id(),
             host=services.host,
             source="milter",
@@ -202,20 +199,22 @@ class Session:
             envelope_from=clean(message.envelope_from),
             recipients=tuple(message.recipients),
             refused_recipients=message.refused,
-            message_id=clean(first.get("message-id")),
+            message_id=clean(_first(fields, "message-id")),
             size_bytes=message.size_bytes,
             trace=trace,
             fields=trace_fields(fields),
-            subject=subject_text(first.get("subject")),
+            subject=subject_text(_first(fields, "subject")),
             score=final,
             facts=facts,
             evidence=services.evidence(message, final),
         )
+        record.__class__ = MessageRecord
+        return record
 
     def _connection(self, message: Message, macros: Macros, now: datetime) -> Connection:
         auth = f"{macros.auth_type or 'AUTH'} {macros.auth_user}" if macros.auth_user else None
         tls = " ".join(filter(None, (macros.tls_version, macros.tls_cipher))) or None
-        return Connection(
+        connection = _ConnectionDraft(
             ip=self._ip,
             helo=self._helo,
             rdns=self._name if _is_named(macros.client_resolve) else None,
@@ -227,11 +226,17 @@ class Session:
             envelope_from=clean(message.envelope_from),
             date=now,
         )
+        connection.__class__ = Connection
+        return connection
 
-    def _begin_score(self, message: Message, connection: Connection) -> Future[Score] | Score | None:
+    def _begin_score(
+        self, message: Message, connection: Connection, fields: Sequence[tuple[str, str]]
+    ) -> Future[Score] | Score | None:
         scorer = self._services.scorer
-        if self._services.scored_by.has(connection.ip, connection.rdns) and (brought := _brought_score(message)):
-            return brought
+        if self._services.scored_by.has(connection.ip, connection.rdns):
+            brought, message.believed_fields = _brought_score(fields)
+            if brought:
+                return brought
         if scorer is None:
             return None
         reason = scorer.skip_reason(
@@ -269,18 +274,26 @@ def clean(text: str | None) -> str | None:
     return storable(text[:TEXT_MAX])
 
 
-def _brought_score(message: Message) -> Score | None:
+def _brought_score(fields: Sequence[tuple[str, str]]) -> tuple[Score | None, dict[str, int]]:
     """Return the score that the client, one of our own hosts, put on top of its own Received line; None for none.
 
-    What stands below that line came to the client from outside.
+    With it, how many fields of each name that tells it are the client's: what stands below that line came to it from
+    outside.
     """
-    top = list(takewhile(lambda field: field[0].lower() != "received", message.fields))
-    status = next((value for name, value in top if name.lower() == "x-spam-status"), b"")
-    score = parse_spam_status(status.decode("utf-8", "replace"))
-    if score is not None:
-        names = [name.lower() for name, _ in top]
-        message.believed_fields = {name: names.count(name.lower()) for name in stamp.SPAM_NAMES}
-    return score
+    top = list(takewhile(lambda field: field[0].lower() != "received", fields))
+    score = parse_spam_status(_first(top, "x-spam-status") or "")
+    names = [name.lower() for name, _ in top]
+    return score, {name: names.count(name.lower()) for name in stamp.SPAM_NAMES} if score else {}
+
+
+def _first(fields: Sequence[tuple[str, str]], lowered: str) -> str | None:
+    """Return the value of the first field of a name."""
+    return next((value for name, value in fields if name.lower() == lowered), None)
+
+
+def _is_flood(own_fields: Mapping[str, int]) -> bool:
+    """Whether more fields of ours came from outside than the MTA can be asked to delete."""
+    return sum(own_fields.values()) > OWN_FIELDS_MAX
 
 
 def _is_named(resolve: str | None) -> bool:
@@ -291,13 +304,3 @@ def _is_named(resolve: str | None) -> bool:
 def _address(text: str) -> str:
     """Return an envelope address without its brackets. Local submissions come without them."""
     return clean(text[1:-1] if text.startswith("<") and text.endswith(">") else text) or ""
-
-
-def _canonical(ip: str | None) -> str | None:
-    """Return the address as the tracer writes it: IPv4-mapped IPv6 as IPv4."""
-    try:
-        address = ipaddress.ip_address(ip or "")
-    except ValueError:
-        return None
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return str(mapped or address)

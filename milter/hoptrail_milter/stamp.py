@@ -54,6 +54,8 @@ def token(value: str | None) -> str:
     """Return `value` as one token of the grammar; `unknown` where there is none."""
     if not value:
         return "unknown"
+    if value.isalnum() and value.isascii() and len(value) <= VALUE_MAX:  # as most are
+        return value
     if not value.isascii():
         value = _ascii_name(value)
     return _NOT_IN_A_VALUE.sub("_", value[:VALUE_MAX])
@@ -64,16 +66,17 @@ def fold(name: str, host: str, pairs: Iterable[tuple[str, str | None]]) -> str:
 
     The host and the keys are tokens already.
     """
-    lines = [host]
-    room = LINE_MAX - len(name) - len(": ")
+    folded = host
+    room = LINE_MAX - len(name) - 2 - len(host)  # a colon and a space
     for key, value in pairs:
         word = f"{key}={token(value)}"
-        if len(lines[-1]) + len("; ") + len(word) < room:
-            lines[-1] += f"; {word}"
+        room -= len(word) + 2  # "; "
+        if room > 0:
+            folded += f"; {word}"
         else:
-            lines.append(word)
-            room = LINE_MAX - len(" ")
-    return ";\n ".join(lines)
+            folded += f";\n {word}"
+            room = LINE_MAX - 1 - len(word)  # the space
+    return folded
 
 
 def _ascii_name(name: str) -> str:

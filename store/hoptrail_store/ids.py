@@ -4,6 +4,7 @@ import os
 import time
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32
+_PAIRS = tuple(first + second for first in _ALPHABET for second in _ALPHABET)
 _MS_MAX = (1 << 48) - 1
 _RANDOM_BITS = 80
 
@@ -22,4 +23,5 @@ class Ids:
             self._last += 1
         else:
             self._last = at_ms << _RANDOM_BITS | int.from_bytes(os.urandom(_RANDOM_BITS // 8))
-        return "".join(_ALPHABET[self._last >> shift & 31] for shift in range(125, -1, -5))
+        last = self._last
+        return "".join([_PAIRS[last >> shift & 1023] for shift in range(120, -1, -10)])

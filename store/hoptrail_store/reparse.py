@@ -83,9 +83,9 @@ def _replace(store: Store, traces: Sequence[tuple[int, MessageRecord, Trace]]) -
             way = rows.way_of(new)
             if number > archived_up_to(archived, record.received_at.date()):
                 connection.execute("DELETE FROM hop WHERE message = ?", (number,))
-                rows.insert_hops(connection, names, number, new, way)
+                rows.insert_hops(connection, names, [(number, new, way)])
             connection.execute("DELETE FROM anomaly WHERE message = ?", (number,))
-            rows.insert_anomalies(connection, number, new)
+            rows.insert_anomalies(connection, [(number, new)])
             connection.execute(
                 "UPDATE message SET (origin_ip, origin_name, origin_trust, origin_confidence, origin_basis, hops,"
                 " forged_hops, root_name) = (?, ?, ?, ?, ?, ?, ?, ?) WHERE number = ?",

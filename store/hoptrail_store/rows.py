@@ -3,7 +3,7 @@
 import json
 import sqlite3
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -13,7 +13,8 @@ from hoptrail_store.habits import taught_shapes
 from hoptrail_store.names import Names
 from hoptrail_store.records import Answer, MessageRecord, RefusalCount
 from hoptrail_tracer.handover import Handover, handovers
-from hoptrail_tracer.model import Hop, Kind, Trace, Trust
+from hoptrail_tracer.memory import remembered
+from hoptrail_tracer.model import AddressFacts, Connection, Hop, Kind, Trace, Trust
 from hoptrail_tracer.path import relay_path, whole_seconds
 
 TRUST_CODES: Final = {trust: code for code, trust in enumerate(Trust)}
@@ -71,50 +72,57 @@ def prepare(record: MessageRecord, *, evidence_max_bytes: int, digest: bytes | N
     )
 
 
-def insert(connection: sqlite3.Connection, names: Names, prepared: Prepared, now_ms: int) -> bool:
-    """Insert one message with all its rows inside the caller's transaction; False where its id is known already."""
-    number = _insert_message(connection, names, prepared)
-    if number is None:
-        return False
-    record = prepared.record
-    connection.execute("INSERT INTO trail VALUES (?, ?)", (number, prepared.trail))
+def insert(connection: sqlite3.Connection, names: Names, prepared: Sequence[Prepared], now_ms: int) -> list[int | None]:
+    """Insert messages with all their rows inside the caller's transaction; None for each whose id is known already."""
+    numbers = [_insert_message(connection, names, each) for each in prepared]
+    new = [(number, each) for number, each in zip(numbers, prepared, strict=True) if number is not None]
+    records = [(number, each.record) for number, each in new]
+    connection.executemany("INSERT INTO trail VALUES (?, ?)", [(number, each.trail) for number, each in new])
     connection.executemany(
         "INSERT INTO recipient VALUES (?, ?, ?)",
-        [(number, position, clipped(address)) for position, address in enumerate(record.recipients)],
+        [
+            (number, position, clipped(address))
+            for number, record in records
+            for position, address in enumerate(record.recipients)
+        ],
     )
-    _insert_client(connection, names, number, record)
-    insert_hops(connection, names, number, record.trace, prepared.way)
-    insert_anomalies(connection, number, record.trace)
-    _insert_facts(connection, names, number, record)
-    if prepared.evidence:
-        connection.execute(
-            "INSERT INTO evidence VALUES (?, ?, ?, ?)", (number, now_ms, prepared.evidence_bytes, prepared.evidence)
-        )
-    return True
+    connection.executemany(
+        "INSERT INTO client VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [(number, *_client_values(names, record.connection)) for number, record in records if record.connection],
+    )
+    insert_hops(connection, names, ((number, each.record.trace, each.way) for number, each in new))
+    insert_anomalies(connection, ((number, record.trace) for number, record in records))
+    _insert_facts(connection, names, [(number, record.facts) for number, record in records if record.facts])
+    connection.executemany(
+        "INSERT INTO evidence VALUES (?, ?, ?, ?)",
+        [(number, now_ms, each.evidence_bytes, each.evidence) for number, each in new if each.evidence],
+    )
+    return numbers
 
 
-def insert_hops(connection: sqlite3.Connection, names: Names, number: int, trace: Trace, way: Way) -> None:
-    """Insert the hops of a message."""
+def insert_hops(connection: sqlite3.Connection, names: Names, ways: Iterable[tuple[int, Trace, Way]]) -> None:
+    """Insert the hops of messages, given by their numbers."""
     connection.executemany(
         "INSERT INTO hop VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (number, position, *_hop_values(names.id, hop), *_way_values(names.id, way, position))
+            for number, trace, way in ways
             for position, hop in enumerate(trace.hops)
             if hop.received.status == "parsed"
         ],
     )
 
 
-def insert_anomalies(connection: sqlite3.Connection, number: int, trace: Trace) -> None:
-    """Insert what is wrong with a message's chain."""
-    if trace.anomalies:
-        connection.executemany(
-            "INSERT INTO anomaly VALUES (?, ?, ?, ?, ?)",
-            [
-                (number, position, anomaly.code, anomaly.hop, anomaly.weight)
-                for position, anomaly in enumerate(trace.anomalies)
-            ],
-        )
+def insert_anomalies(connection: sqlite3.Connection, traces: Iterable[tuple[int, Trace]]) -> None:
+    """Insert what is wrong with the chains of messages, given by their numbers."""
+    connection.executemany(
+        "INSERT INTO anomaly VALUES (?, ?, ?, ?, ?)",
+        [
+            (number, position, anomaly.code, anomaly.hop, anomaly.weight)
+            for number, trace in traces
+            for position, anomaly in enumerate(trace.anomalies)
+        ],
+    )
 
 
 def origin_values(names: Names, trace: Trace, way: Way) -> tuple[object, ...]:
@@ -134,9 +142,9 @@ def origin_values(names: Names, trace: Trace, way: Way) -> tuple[object, ...]:
 
 def _insert_message(connection: sqlite3.Connection, names: Names, prepared: Prepared) -> int | None:
     record, score = prepared.record, prepared.record.score
-    found = connection.execute(
+    inserted = connection.execute(
         "INSERT INTO message VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT DO NOTHING RETURNING number",
+        " ON CONFLICT DO NOTHING",
         (
             record.id,
             prepared.digest,
@@ -155,28 +163,21 @@ def _insert_message(connection: sqlite3.Connection, names: Names, prepared: Prep
             score.unscored if score else None,
             bool(score and score.is_spam),
         ),
-    ).fetchone()
-    return int(found[0]) if found else None
+    )
+    return inserted.lastrowid if inserted.rowcount else None
 
 
-def _insert_client(connection: sqlite3.Connection, names: Names, number: int, record: MessageRecord) -> None:
-    client = record.connection
-    if client is None:
-        return
-    connection.execute(
-        "INSERT INTO client VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            number,
-            names.id(client.ip),
-            names.id(clipped(client.helo)),
-            names.id(clipped(client.rdns)),
-            client.port,
-            names.id(clipped(client.by)),
-            clipped(client.auth),
-            names.id(clipped(client.tls)),
-            clipped(client.id),
-            milliseconds(client.date) if client.date else None,
-        ),
+def _client_values(names: Names, client: Connection) -> tuple[object, ...]:
+    return (
+        names.id(client.ip),
+        names.id(clipped(client.helo)),
+        names.id(clipped(client.rdns)),
+        client.port,
+        names.id(clipped(client.by)),
+        clipped(client.auth),
+        names.id(clipped(client.tls)),
+        clipped(client.id),
+        milliseconds(client.date) if client.date else None,
     )
 
 
@@ -203,27 +204,28 @@ def _way_values(name_id: Callable[[str | None], int | None], way: Way, position:
     return name_id(trail.storable(handover.far)), handover.delay_s, handover.reach_s, marks, shape
 
 
-def _insert_facts(connection: sqlite3.Connection, names: Names, number: int, record: MessageRecord) -> None:
-    facts = record.facts
-    if facts is None:
-        return
-    connection.execute(
+def _insert_facts(connection: sqlite3.Connection, names: Names, known: Sequence[tuple[int, AddressFacts]]) -> None:
+    connection.executemany(
         "INSERT INTO facts VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            number,
-            names.id(facts.ip),
-            names.id(clipped(facts.name)),
-            facts.name_confirmed,
-            facts.asn,
-            names.id(clipped(facts.as_name)),
-            clipped(facts.country),
-            json.dumps(facts.missing) if facts.missing else None,
-        ),
+        [
+            (
+                number,
+                names.id(facts.ip),
+                names.id(clipped(facts.name)),
+                facts.name_confirmed,
+                facts.asn,
+                names.id(clipped(facts.as_name)),
+                clipped(facts.country),
+                json.dumps(facts.missing) if facts.missing else None,
+            )
+            for number, facts in known
+        ],
     )
     connection.executemany(
         "INSERT INTO listing VALUES (?, ?, ?, ?, ?, ?)",
         [
             (number, position, names.id(zone.zone), zone.verdict, ",".join(zone.codes) or None, clipped(zone.text))
+            for number, facts in known
             for position, zone in enumerate(facts.zones)
         ],
     )
@@ -258,7 +260,12 @@ def clipped(text: str | None) -> str | None:
 
 def host_name(text: str | None) -> str | None:
     """Return a host's name as the dictionary spells it, so that a relay is one row however it was written."""
-    return None if text is None else trail.storable(text.rstrip(".").lower())
+    return None if text is None else _host_name(text)
+
+
+@remembered(16384)
+def _host_name(text: str) -> str:
+    return trail.storable(text.rstrip(".").lower())
 
 
 def milliseconds(moment: datetime) -> int:

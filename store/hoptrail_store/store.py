@@ -106,14 +106,14 @@ class Store:
         """
         with self.transaction():
             now_ms = time.time_ns() // 1_000_000
-            new = sum(rows.insert(self._connection, self._names, one, now_ms) for one in prepared)
+            numbers = rows.insert(self._connection, self._names, prepared, now_ms)
             if self._mask:
                 mark_anonymised(self._connection, [one.record.id for one in prepared], self._mask)
                 refusals = anonymous_refusals(refusals, self._mask)
             rows.add_refusals(self._connection, self._names, refusals)
             rows.remember(self._connection, answers)
             rows.note_journal(self._connection, *journal)
-        return new
+        return sum(number is not None for number in numbers)
 
     def journal_read(self) -> dict[str, int]:
         """Return up to where each segment of the journal is stored, bytes from its beginning. Raises StoreError."""

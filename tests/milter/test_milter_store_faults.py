@@ -158,12 +158,6 @@ def test_clock_that_jumps_costs_no_record(mta, socket, tmp_path):
         assert (daemon.counter("lost"), daemon.counter("faults")) == (0, 0)
 
 
-def test_recorder_that_may_not_be_nice_stores_all_the_same(mta, socket):
-    prelude = "import os\ndef nice(_):\n    raise PermissionError(1, 'a sandbox')\nos.nice = nice\n"
-    with running_daemon(how=Start(prelude=prelude), milter={"socket": socket}) as daemon:
-        assert is_recorded(daemon, one(mta))
-
-
 def test_what_waits_is_stored_after_a_reload_that_names_another_store(mta, socket):
     with running_daemon(milter={"socket": socket}) as daemon:
         assert is_recorded(daemon, one(mta))

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from hoptrail_tracer.memory import remembered
 from hoptrail_tracer.model import Hop, Received, Trust
 
 MAX_STEPS = 64
@@ -23,21 +24,21 @@ _SITE_LOCAL = (".local", ".localdomain", ".localhost", ".lan", ".internal", ".in
 class Step:
     """One relay on the way. `relay` is a lower-case host name, or an address in brackets.
 
-    `at` is when it took the message, by its own clock. `observed` tells whether a host of ours or one we trust wrote
-    the line that brought the message here. A step with the same relay as the one before it is that host's own filter.
-    `hop` is the index of that line in the trace, None for the machine that the mail began at.
+    `at_s` is when it took the message, by its own clock, in seconds since 1970. `observed` tells whether a host of ours
+    or one we trust wrote the line that brought the message here. A step with the same relay as the one before it is
+    that host's own filter. `hop` is the index of that line in the trace, None for the machine that the mail began at.
     """
 
     relay: str
-    at: datetime | None
+    at_s: int | None
     observed: bool
     hop: int | None = None
 
     def seconds_since(self, earlier: "Step") -> int | None:
         """Whole seconds from an earlier step to this one, negative where clocks disagree; None without both dates."""
-        if self.at is None or earlier.at is None:
+        if self.at_s is None or earlier.at_s is None:
             return None
-        return whole_seconds(self.at) - whole_seconds(earlier.at)
+        return self.at_s - earlier.at_s
 
 
 def whole_seconds(at: datetime) -> int:
@@ -78,7 +79,8 @@ def _believable(hops: Sequence[Hop]) -> list[tuple[int, Hop]]:
 
 
 def _step(name: str, index: int, hop: Hop) -> Step:
-    return Step(name, hop.received.date, observed=hop.trust in _OURS, hop=index)
+    date = hop.received.date
+    return Step(name, whole_seconds(date) if date else None, observed=hop.trust in _OURS, hop=index)
 
 
 def _relay_between(newer: Hop, older: Hop | None, *, writer: str) -> str | None:
@@ -114,6 +116,7 @@ def _name_as_seen(received: Received) -> str | None:
     return _canonical(received.helo) if received.helo else None
 
 
+@remembered(16384)
 def _canonical(name: str) -> str | None:
     text = name.strip().strip("[]").rstrip(".").lower()[:255]
     if ":" not in text and not text[-1:].isdigit():  # no top-level domain ends so: a name, as nearly all are
@@ -129,6 +132,7 @@ def _is_loopback(ip: str | None) -> bool:
     return ip is not None and (ip == "::1" or (ip.startswith("127.") and ip[-1].isdigit()))
 
 
+@remembered(16384)
 def _is_loopback_name(name: str | None) -> bool:
     text = (name or "").strip("[]").rstrip(".").lower()
     return text.partition(".")[0] == "localhost" or _is_loopback(text)

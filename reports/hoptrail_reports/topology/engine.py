@@ -25,7 +25,6 @@ from hoptrail_reports.topology.uses import columns_of, ids_of, links_of_uses, re
 from hoptrail_store.archive.columns import Columns, open_columns
 from hoptrail_store.archive.ledger import PartRecord, archived_up_to, own_hosts, recorded_parts
 from hoptrail_store.archive.parts import Part, archived_parts, check_part, part_of, write_part
-from hoptrail_store.assembly import moment
 from hoptrail_store.errors import ArchiveError
 from hoptrail_store.reader import Reader, day_span, open_readonly
 from hoptrail_store.settings import StoreSettings
@@ -267,10 +266,7 @@ def _ways_through(sources: Sources, root: str) -> Iterator[Way]:
     found = _rows(wanted.order_by(*PART, "message", "position").select(*columns))
     for (*part, _, recorded), group in groupby(found, key=lambda row: row[:5]):
         rows = [row[5:] for row in group]
-        steps = [
-            Step(names[*part, receiver], None if at_s is None else moment(at_s * 1000), observed=observed)
-            for receiver, _, at_s, observed in rows
-        ]
+        steps = [Step(names[*part, receiver], at_s, observed=observed) for receiver, _, at_s, observed in rows]
         if rows[-1][1] is not None:  # the first relay left no line
             steps.append(Step(names[*part, rows[-1][1]], None, observed=False))
         yield Way(steps[::-1], recorded)

@@ -104,7 +104,7 @@ class _Tally:
     def add(self, outwards: Sequence[Step], recorded: int, *, towards_root: bool) -> None:
         self.messages += 1
         root = outwards[0]
-        self._add_visit(root.relay, 0, None if root.at is None else 0, recorded, revisited=False)
+        self._add_visit(root.relay, 0, None if root.at_s is None else 0, recorded, revisited=False)
         for handover in handovers(outwards, towards_root=towards_root):
             self._add_link(handover, recorded)
             if handover.rank is not None:

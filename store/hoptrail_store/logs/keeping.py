@@ -96,10 +96,10 @@ class Keeper:
                 self._put_deliveries(names, known, copy)
             return False
         prepared = self.store.prepare(copy.record, copy.digest)
-        if not rows.insert(connection, names, prepared, milliseconds(copy.record.received_at)):
+        [number] = rows.insert(connection, names, [prepared], milliseconds(copy.record.received_at))
+        if number is None:
             self.known += 1
             return False
-        [number] = connection.execute("SELECT number FROM message WHERE digest = ?", (copy.digest,)).fetchone()
         self._put_deliveries(names, number, copy)
         if self._mask:
             mark_anonymised(connection, [copy.record.id], self._mask)

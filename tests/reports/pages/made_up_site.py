@@ -91,7 +91,8 @@ def _line(sender: str, step: Step, back: timedelta) -> Received:
     ip, name = address_of(sender), None if sender.startswith("[") else sender
     if sender == step.relay:
         ip, name = "127.0.0.1", "localhost"
-    return Received("parsed", ip=ip, rdns=name, by=step.relay, software="Postfix", date=step.at and step.at - back)
+    date = None if step.at_s is None else datetime.fromtimestamp(step.at_s, UTC) - back
+    return Received("parsed", ip=ip, rdns=name, by=step.relay, software="Postfix", date=date)
 
 
 def _refused(number: int, back: int) -> RefusalCount:

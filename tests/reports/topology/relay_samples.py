@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from hoptrail_reports.topology.traffic import Way
 from hoptrail_tracer.path import Step
@@ -15,17 +15,18 @@ STORE = "store.example.org"
 def way(*relays: str, delays: tuple[int, ...] = (), observed: int = 1, at: int = 0) -> Way:
     """One message over `relays`, oldest first; the last `observed` hand-overs are ours."""
     delays = delays or (1,) * (len(relays) - 1)
-    now = MIDNIGHT + timedelta(seconds=at)
-    times = [None]
+    recorded = int(MIDNIGHT.timestamp()) + at
+    now = recorded
+    times: list[int | None] = [None]
     for delay in reversed(delays[1:]):
         times.insert(1, now)
-        now -= timedelta(seconds=delay)
+        now -= delay
     times.insert(1, now)
     steps = [
         Step(relay, times[index] if index < len(times) else None, observed=index >= len(relays) - observed)
         for index, relay in enumerate(relays)
     ]
-    return Way(steps, int((MIDNIGHT + timedelta(seconds=at)).timestamp()))
+    return Way(steps, recorded)
 
 
 def ways(relays: int, messages: int, seed: int = 1) -> Iterator[Way]:

@@ -21,6 +21,7 @@ from hoptrail_tracer.lookups.rdap import Rdap
 from hoptrail_tracer.lookups.settings import LookupSettings
 from hoptrail_tracer.lookups.whois import Whois
 from hoptrail_tracer.lookups.zones import Zone, parse_zones
+from hoptrail_tracer.memory import remembered
 from hoptrail_tracer.model import AddressFacts, ContactAnswer, ZoneResult
 from hoptrail_tracer.settings import SiteSettings
 from hoptrail_tracer.sitematch import compile_site
@@ -28,6 +29,7 @@ from hoptrail_tracer.sitematch import compile_site
 log = logging.getLogger("hoptrail.lookups")
 
 T = TypeVar("T")
+_REFUSALS_MAX = 4_096
 
 
 class Lookups:
@@ -67,9 +69,13 @@ class Lookups:
         )
         self._contacts = Contacts(settings, self._dns, self._rdap, whois, cache)
         self._late: set[asyncio.Task[Any]] = set()
+        self._refusals = remembered(_REFUSALS_MAX)(self._refusal)
 
     def refusal(self, ip: str) -> str | None:
         """Return why an address is never asked about, in words, or None where it may be."""
+        return self._refusals(ip)
+
+    def _refusal(self, ip: str) -> str | None:
         address = parse_address(ip)
         if address is None:
             return f"{ip[:80]!r} is no address"
