@@ -179,9 +179,11 @@ class Session:
         now = datetime.now(UTC)
         connection = self._connection(message, macros, now)
         fields = message.texts()
+        names = [name.lower() for name, _ in fields]
+        first = dict(zip(reversed(names), (value for _, value in reversed(fields)), strict=True))
         score = self._begin_score(message, connection, fields)
         trace = chain.trace(
-            [value for name, value in fields if name.lower() == "received"],
+            [value for name, (_, value) in zip(names, fields, strict=True) if name == "received"],
             connection=connection,
             site=services.settings.site,
             fields=fields,
@@ -199,11 +201,11 @@ class Session:
             envelope_from=clean(message.envelope_from),
             recipients=tuple(message.recipients),
             refused_recipients=message.refused,
-            message_id=clean(_first(fields, "message-id")),
+            message_id=clean(first.get("message-id")),
             size_bytes=message.size_bytes,
             trace=trace,
             fields=trace_fields(fields),
-            subject=subject_text(_first(fields, "subject")),
+            subject=subject_text(first.get("subject")),
             score=final,
             facts=facts,
             evidence=services.evidence(message, final),
@@ -281,14 +283,9 @@ def _brought_score(fields: Sequence[tuple[str, str]]) -> tuple[Score | None, dic
     outside.
     """
     top = list(takewhile(lambda field: field[0].lower() != "received", fields))
-    score = parse_spam_status(_first(top, "x-spam-status") or "")
     names = [name.lower() for name, _ in top]
+    score = parse_spam_status(next((value for name, value in top if name.lower() == "x-spam-status"), ""))
     return score, {name: names.count(name.lower()) for name in stamp.SPAM_NAMES} if score else {}
-
-
-def _first(fields: Sequence[tuple[str, str]], lowered: str) -> str | None:
-    """Return the value of the first field of a name."""
-    return next((value for name, value in fields if name.lower() == lowered), None)
 
 
 def _is_flood(own_fields: Mapping[str, int]) -> bool:

@@ -66,10 +66,13 @@ def fold(name: str, host: str, pairs: Iterable[tuple[str, str | None]]) -> str:
 
     The host and the keys are tokens already.
     """
+    words = [f"{key}={token(value)}" for key, value in pairs]
+    folded = "; ".join((host, *words))
+    if len(name) + len(folded) < LINE_MAX - 2:  # a colon and a space
+        return folded
     folded = host
-    room = LINE_MAX - len(name) - 2 - len(host)  # a colon and a space
-    for key, value in pairs:
-        word = f"{key}={token(value)}"
+    room = LINE_MAX - 2 - len(name) - len(host)
+    for word in words:
         room -= len(word) + 2  # "; "
         if room > 0:
             folded += f"; {word}"
