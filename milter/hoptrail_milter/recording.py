@@ -4,7 +4,7 @@ import gc
 import os
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from multiprocessing.connection import Connection as Pipe
 from typing import Final, Never
 
@@ -34,7 +34,7 @@ def keep_records(settings: DaemonSettings, counters: Counters, log: Log, orders:
         log.alert("lost", queue=record.connection.id if record and record.connection else None, error=str(error))
 
     recorders = {settings.store.path: Recorder(settings.store, note_loss)}
-    pace = _Pace()
+    pace = Pace()
     while True:
         order = None
         stored = 0
@@ -56,23 +56,25 @@ def keep_records(settings: DaemonSettings, counters: Counters, log: Log, orders:
             recorders[settings.store.path] = Recorder(settings.store, note_loss)  # sessions may still fill another's
 
 
-class _Pace:
-    """When to store: as soon as mail is sparse, or has waited for long."""
+class Pace:
+    """When to store: as soon as mail is sparse, or has waited for long. `clock` counts seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Begin with nothing waiting."""
         self.waiting_bytes = 0
-        self._due_s = time.monotonic() + LATEST_S
+        self._clock = clock
+        self._due_s = clock() + LATEST_S
 
     def is_time(self, waiting_bytes: int) -> bool:
-        """Whether to store now, when so much waits."""
+        """Return whether to store now, when so much waits; to be asked once a pause."""
         came_bytes, self.waiting_bytes = waiting_bytes - self.waiting_bytes, waiting_bytes
-        return came_bytes < BURST_BYTES or time.monotonic() >= self._due_s
+        return came_bytes < BURST_BYTES or self._clock() >= self._due_s
 
     def note(self, waiting_bytes: int, *, is_all: bool) -> None:
         """Note how much still waits after a transaction; `is_all`: what waited before it is stored."""
         self.waiting_bytes = waiting_bytes
         if is_all:
-            self._due_s = time.monotonic() + LATEST_S
+            self._due_s = self._clock() + LATEST_S
 
 
 def _waiting_bytes(recorders: Iterable[Recorder]) -> int:

@@ -10,6 +10,7 @@ from hoptrail_milter.counters import LATENCY_BOUNDS_S, Board
 from hoptrail_milter.log import Log, line, open_log
 from hoptrail_milter.message import FIELD_BYTES_MAX, Message
 from hoptrail_milter.notes import NOTE_BYTES, Notes
+from hoptrail_milter.recording import BURST_BYTES, LATEST_S, Pace
 from hoptrail_milter.refusals import Refusals
 from hoptrail_milter.relay_line import envelope_lines
 from hoptrail_milter.relaymemory import RelayMemory
@@ -262,3 +263,29 @@ def test_what_is_seldom_logged_is_logged_once_a_minute_with_its_number(caplog):
         "harvester refused=0",
         "harvester refused=9 repeated=2",
     ]
+
+
+def test_sparse_mail_is_stored_at_once():
+    pace = Pace(Clock())
+    for _ in range(3):
+        assert pace.is_time(BURST_BYTES - 1)
+        pace.note(0, is_all=True)
+
+
+def test_mail_of_a_burst_is_stored_when_the_burst_is_over():
+    pace = Pace(Clock())
+    assert not pace.is_time(BURST_BYTES)
+    assert not pace.is_time(2 * BURST_BYTES)
+    assert pace.is_time(2 * BURST_BYTES + 1)
+
+
+def test_mail_of_a_burst_that_lasts_is_stored_to_its_end_once_it_has_waited_long_enough():
+    clock = Clock()
+    pace = Pace(clock)
+    assert not pace.is_time(BURST_BYTES)
+    clock.now = LATEST_S
+    assert pace.is_time(20 * BURST_BYTES)
+    pace.note(19 * BURST_BYTES, is_all=False)
+    assert pace.is_time(21 * BURST_BYTES)
+    pace.note(0, is_all=True)
+    assert not pace.is_time(BURST_BYTES)
