@@ -38,7 +38,7 @@ def keep_records(settings: DaemonSettings, counters: Counters, log: Log, orders:
     while True:
         order = None
         stored = 0
-        if pace.is_time(_waiting_bytes(recorders.values())):
+        if pace.is_time(_waiting_bytes(recorders.values()), is_wanted=_is_any_wanted(recorders.values())):
             stored = max(recorder.step() for recorder in recorders.values())
             pace.note(_waiting_bytes(recorders.values()), is_all=stored < PORTION)
         counters.set("waiting_store_bytes", pace.waiting_bytes)
@@ -65,8 +65,13 @@ class Pace:
         self._clock = clock
         self._due_s = clock() + LATEST_S
 
-    def is_time(self, waiting_bytes: int) -> bool:
-        """Return whether to store now, when so much waits; to be asked once a pause."""
+    def is_time(self, waiting_bytes: int, *, is_wanted: bool = False) -> bool:
+        """Return whether to store now, when so much waits; to be asked once a pause. `is_wanted`: somebody asks for it.
+
+        What waited when it was wanted is stored to its end, burst or no burst.
+        """
+        if is_wanted:
+            self._due_s = self._clock()
         came_bytes, self.waiting_bytes = waiting_bytes - self.waiting_bytes, waiting_bytes
         return came_bytes < BURST_BYTES or self._clock() >= self._due_s
 
@@ -75,6 +80,14 @@ class Pace:
         self.waiting_bytes = waiting_bytes
         if is_all:
             self._due_s = self._clock() + LATEST_S
+
+
+def _is_any_wanted(recorders: Iterable[Recorder]) -> bool:
+    """Return whether somebody asks for what waits; False where that cannot be told."""
+    try:
+        return any(recorder.is_wanted() for recorder in recorders)
+    except OSError:
+        return False
 
 
 def _waiting_bytes(recorders: Iterable[Recorder]) -> int:

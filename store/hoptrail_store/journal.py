@@ -39,6 +39,7 @@ SEGMENT_AGE_S: Final = 10.0
 _SUFFIX = ".log"
 _UNBORN = ".new"
 _TORN = ".torn"
+_WANTED = "wanted"
 _NAME = re.compile(r"\d{20}-[0-9a-f]{16}\.log", re.ASCII)
 _UNBORN_AGE_S = 60.0
 _CLOSED = -1
@@ -217,6 +218,21 @@ def waiting_bytes(settings: StoreSettings, stored: Mapping[str, int]) -> int:
         with suppress(FileNotFoundError):
             total += path.stat().st_size - stored.get(path.name, 0)
     return total
+
+
+def ask_for_haste(settings: StoreSettings) -> None:
+    """Have the recorder store at once what waits: somebody wants to read it. Raises OSError."""
+    if folder_of(settings).is_dir():
+        os.close(open_owned(folder_of(settings) / _WANTED))
+
+
+def is_haste_asked_for(settings: StoreSettings) -> bool:
+    """Return whether somebody did since this was asked last. Raises OSError."""
+    try:
+        (folder_of(settings) / _WANTED).unlink()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def clear_unborn(settings: StoreSettings) -> None:

@@ -8,7 +8,7 @@ import fcntl
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -96,6 +96,10 @@ class Recorder:
             return 0
         self._note_success()
         return stored
+
+    def is_wanted(self) -> bool:
+        """Return whether somebody asked for what waits since this was asked last. Raises OSError."""
+        return journal.is_haste_asked_for(self._settings)
 
     def waiting_bytes(self) -> int:
         """Return how much of the journal is not stored yet. Raises OSError."""
@@ -258,30 +262,46 @@ class Recorder:
             self._failures = 0
 
 
-def drain(settings: StoreSettings, wait_s: float = 10.0) -> None:
+def drain(settings: StoreSettings, wait_s: float = 15.0) -> None:
     """Store what waits in the journal, or wait until the process that does so has done it, for `wait_s` at most.
 
-    What stays in a segment that is being written came later.
+    What comes meanwhile is not waited for.
     """
+    wanted = {}
+    for path in journal.segments(settings):
+        with suppress(FileNotFoundError):
+            wanted[path.name] = path.stat().st_size
     deadline = time.monotonic() + wait_s
+    has_asked = False
     with Recorder(settings, _log_loss) as recorder:
         while time.monotonic() < deadline:
-            if recorder.step() == 0:
-                if not is_waiting(settings):
-                    return
-                time.sleep(_DRAIN_PAUSE_S)
+            if recorder.step():
+                continue
+            if not is_waiting(settings, wanted):
+                return
+            if not has_asked:
+                has_asked = True
+                with suppress(OSError):  # then the other one takes its time
+                    journal.ask_for_haste(settings)
+            time.sleep(_DRAIN_PAUSE_S)
 
 
-def is_waiting(settings: StoreSettings) -> bool:
-    """Whether the journal holds entries that the store does not. Raises StoreError and OSError."""
-    found = journal.segments(settings)
+def is_waiting(settings: StoreSettings, up_to: Mapping[str, int] | None = None) -> bool:
+    """Whether the journal holds entries that the store does not. Raises StoreError and OSError.
+
+    `up_to` says of which segments, and up to which byte of each, that matters; without it, of all.
+    """
+    found = [path for path in journal.segments(settings) if up_to is None or path.name in up_to]
     if not found:
         return False
     with Store.open(settings) as store:
         stored = store.journal_read()
     for path in found:
+        reached = stored.get(path.name, 0)
+        if up_to is not None and reached >= up_to[path.name]:
+            continue
         with suppress(OSError), path.open("rb") as file:  # what cannot be read is not waited for
-            if next(journal.read(file.fileno(), stored.get(path.name, 0), _A_FEW_BYTES), None):
+            if next(journal.read(file.fileno(), reached, _A_FEW_BYTES), None):
                 return True
     return False
 

@@ -289,3 +289,13 @@ def test_mail_of_a_burst_that_lasts_is_stored_to_its_end_once_it_has_waited_long
     assert pace.is_time(21 * BURST_BYTES)
     pace.note(0, is_all=True)
     assert not pace.is_time(BURST_BYTES)
+
+
+def test_mail_of_a_burst_is_stored_to_its_end_once_somebody_wants_it():
+    pace = Pace(Clock())
+    assert not pace.is_time(BURST_BYTES)
+    assert pace.is_time(2 * BURST_BYTES, is_wanted=True)
+    pace.note(2 * BURST_BYTES, is_all=False)
+    assert pace.is_time(3 * BURST_BYTES)
+    pace.note(0, is_all=True)
+    assert not pace.is_time(BURST_BYTES)

@@ -160,6 +160,27 @@ def test_draining_stores_all_or_waits_for_who_does(settings, journal, recorder, 
     assert is_waiting(settings), "it is the other one's to store"
 
 
+def test_draining_asks_who_stores_for_haste_and_waits_for_what_was_there_only(settings, journal, recorder, make_record):
+    journal.record(make_record())
+    recorder.step()
+    journal.record(make_record())
+    [segment] = segments(settings)
+    before = {segment.name: segment.stat().st_size}
+    drain(settings, wait_s=0.2)
+    assert [recorder.is_wanted(), recorder.is_wanted()] == [True, False]
+    assert is_waiting(settings, before)
+    recorder.step()
+    journal.record(make_record())
+    assert not is_waiting(settings, before)
+    assert is_waiting(settings)
+
+
+def test_draining_alone_asks_nobody(settings, journal, make_record):
+    journal.record(make_record())
+    drain(settings)
+    assert not (folder_of(settings) / "wanted").exists()
+
+
 def test_one_bad_record_does_not_harm_its_group(settings, journal, recorder, lost, make_record):
     bad = make_record(size_bytes=1 << 80)
     for record in (make_record(), bad, make_record()):

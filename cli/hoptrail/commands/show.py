@@ -11,8 +11,10 @@ from hoptrail.config import Config
 from hoptrail.configured import configured
 from hoptrail.transcripts import write_transcript
 from hoptrail_store.anonymise import Mask
+from hoptrail_store.errors import StoreError
 from hoptrail_store.logs.deliveries import Delivery, deliveries_of
 from hoptrail_store.reader import Reader, open_readonly
+from hoptrail_store.recorder import is_waiting
 from hoptrail_store.records import MessageRecord, Score
 from hoptrail_tracer.document import trace_document
 from hoptrail_tracer.model import AddressFacts
@@ -34,7 +36,8 @@ def command(config: Config, *, key: str, as_json: bool, raw: bool) -> None:
         records = reader.find(key) or _find_hidden(reader, config, key)
         deliveries = {record.id: deliveries_of(reader.db.conn, record.id) for record in records}
     if not records:
-        raise click.ClickException(f"{key}: no such message in {config.store.path}")
+        later = "; the milter has some to store yet, try again in a moment" if _is_some_waiting(config) else ""
+        raise click.ClickException(f"{key}: no such message in {config.store.path}{later}")
     for record in records:
         if raw:
             _write_raw(record)
@@ -42,6 +45,13 @@ def command(config: Config, *, key: str, as_json: bool, raw: bool) -> None:
             click.echo(json.dumps(_document(record, deliveries[record.id])))
         else:
             _write_text(record, deliveries[record.id])
+
+
+def _is_some_waiting(config: Config) -> bool:
+    try:
+        return is_waiting(config.store)
+    except (StoreError, OSError):  # of whom may only read
+        return False
 
 
 def _find_hidden(reader: Reader, config: Config, key: str) -> list[MessageRecord]:
