@@ -11,7 +11,7 @@ from typing import Final, Never
 from hoptrail_milter.counters import Counters
 from hoptrail_milter.log import Log
 from hoptrail_milter.settings import DaemonSettings
-from hoptrail_store.recorder import PORTION, Recorder
+from hoptrail_store.recorder import Recorder
 from hoptrail_store.records import MessageRecord
 
 PAUSE_S: Final = 0.1
@@ -40,10 +40,10 @@ def keep_records(settings: DaemonSettings, counters: Counters, log: Log, orders:
         stored = 0
         if pace.is_time(_waiting_bytes(recorders.values()), is_wanted=_is_any_wanted(recorders.values())):
             stored = max(recorder.step() for recorder in recorders.values())
-            pace.note(_waiting_bytes(recorders.values()), is_all=stored < PORTION)
+            pace.note(_waiting_bytes(recorders.values()))
         counters.set("waiting_store_bytes", pace.waiting_bytes)
         try:
-            if orders.poll(0 if stored == PORTION else PAUSE_S):
+            if orders.poll(0 if stored and pace.is_behind else PAUSE_S):
                 order = orders.recv()
         except (EOFError, OSError):
             order = "stop"
@@ -75,10 +75,15 @@ class Pace:
         came_bytes, self.waiting_bytes = waiting_bytes - self.waiting_bytes, waiting_bytes
         return came_bytes < BURST_BYTES or self._clock() >= self._due_s
 
-    def note(self, waiting_bytes: int, *, is_all: bool) -> None:
-        """Note how much still waits after a transaction; `is_all`: what waited before it is stored."""
+    @property
+    def is_behind(self) -> bool:
+        """Whether more waits than what came during a transaction."""
+        return self.waiting_bytes >= BURST_BYTES
+
+    def note(self, waiting_bytes: int) -> None:
+        """Note how much still waits after a transaction."""
         self.waiting_bytes = waiting_bytes
-        if is_all:
+        if not self.is_behind:
             self._due_s = self._clock() + LATEST_S
 
 

@@ -6,10 +6,12 @@ import os
 import pty
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from hoptrail_store.journal import Journal
 from hoptrail_store.settings import StoreSettings
 from hoptrail_store.store import Store
 from store.samples import record_maker
@@ -184,6 +186,13 @@ def test_show_of_an_unknown_message_fails(hoptrail, config, mailbox):
     done = hoptrail("show", "--config", config, "nobody")
     assert (done.code, done.out) == (1, "")
     assert "nobody: no such message" in done.err
+
+
+def test_show_says_that_a_message_may_still_wait_in_the_journal(hoptrail, config, mailbox, tmp_path):
+    hoptrail("import", "--config", config, mailbox)
+    with closing(Journal(StoreSettings(path=f"{tmp_path}/store.sqlite"))) as journal:
+        journal.record(record_maker()(1))
+    assert "still to be stored" in hoptrail("show", "--config", config, "queue1").err
 
 
 def test_status_sums_up_the_store(hoptrail, config, mailbox):

@@ -269,7 +269,7 @@ def test_sparse_mail_is_stored_at_once():
     pace = Pace(Clock())
     for _ in range(3):
         assert pace.is_time(BURST_BYTES - 1)
-        pace.note(0, is_all=True)
+        pace.note(0)
 
 
 def test_mail_of_a_burst_is_stored_when_the_burst_is_over():
@@ -285,9 +285,9 @@ def test_mail_of_a_burst_that_lasts_is_stored_to_its_end_once_it_has_waited_long
     assert not pace.is_time(BURST_BYTES)
     clock.now = LATEST_S
     assert pace.is_time(20 * BURST_BYTES)
-    pace.note(19 * BURST_BYTES, is_all=False)
+    pace.note(19 * BURST_BYTES)
     assert pace.is_time(21 * BURST_BYTES)
-    pace.note(0, is_all=True)
+    pace.note(0)
     assert not pace.is_time(BURST_BYTES)
 
 
@@ -295,7 +295,7 @@ def test_mail_of_a_burst_is_stored_to_its_end_once_somebody_wants_it():
     pace = Pace(Clock())
     assert not pace.is_time(BURST_BYTES)
     assert pace.is_time(2 * BURST_BYTES, is_wanted=True)
-    pace.note(2 * BURST_BYTES, is_all=False)
+    pace.note(2 * BURST_BYTES)
     assert pace.is_time(3 * BURST_BYTES)
-    pace.note(0, is_all=True)
+    pace.note(0)
     assert not pace.is_time(BURST_BYTES)

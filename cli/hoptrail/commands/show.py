@@ -11,11 +11,11 @@ from hoptrail.config import Config
 from hoptrail.configured import configured
 from hoptrail.transcripts import write_transcript
 from hoptrail_store.anonymise import Mask
-from hoptrail_store.errors import StoreError
+from hoptrail_store.journal import waiting_bytes
 from hoptrail_store.logs.deliveries import Delivery, deliveries_of
 from hoptrail_store.reader import Reader, open_readonly
-from hoptrail_store.recorder import is_waiting
 from hoptrail_store.records import MessageRecord, Score
+from hoptrail_store.rows import journal_read
 from hoptrail_tracer.document import trace_document
 from hoptrail_tracer.model import AddressFacts
 from hoptrail_tracer.printable import printable
@@ -35,8 +35,10 @@ def command(config: Config, *, key: str, as_json: bool, raw: bool) -> None:
     with open_readonly(config.store.path) as reader:
         records = reader.find(key) or _find_hidden(reader, config, key)
         deliveries = {record.id: deliveries_of(reader.db.conn, record.id) for record in records}
+        later = (
+            "" if records or not _is_some_waiting(config, reader) else "; some mail is still to be stored, try again"
+        )
     if not records:
-        later = "; the milter has some to store yet, try again in a moment" if _is_some_waiting(config) else ""
         raise click.ClickException(f"{key}: no such message in {config.store.path}{later}")
     for record in records:
         if raw:
@@ -47,10 +49,10 @@ def command(config: Config, *, key: str, as_json: bool, raw: bool) -> None:
             _write_text(record, deliveries[record.id])
 
 
-def _is_some_waiting(config: Config) -> bool:
+def _is_some_waiting(config: Config, reader: Reader) -> bool:
     try:
-        return is_waiting(config.store)
-    except (StoreError, OSError):  # of whom may only read
+        return waiting_bytes(config.store, journal_read(reader.db.conn)) > 0
+    except OSError:  # the journal is not everybody's to read
         return False
 
 
